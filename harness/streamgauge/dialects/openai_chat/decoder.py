@@ -1,0 +1,294 @@
+"""Chat completion chunks to events, and the non-streaming answer to a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streamgauge.events import (
+    End,
+    Ended,
+    Event,
+    Finish,
+    KeepAlive,
+    Malformed,
+    ReasoningDelta,
+    RefusalDelta,
+    Span,
+    Start,
+    StreamError,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    excerpt,
+)
+from streamgauge.message import Message, assemble
+from streamgauge.sse import Comment, Frame, ServerSentEvent, Unfinished
+from streamgauge.wire import Undecodable, count, elements, members, parse, text
+
+DONE = "[DONE]"
+
+
+class CallTable:
+    """Numbers the tool calls of one choice: by `index`, by `id` where there is none, else the last call.
+
+    OpenAI's schema requires `index`; services that leave it out send each call whole, with an id.
+    """
+
+    __slots__ = ("_last", "_numbers")
+
+    def __init__(self) -> None:
+        self._numbers: dict[int | str, int] = {}
+        self._last = 0
+
+    def number(self, index: Any, call_id: str) -> int:
+        key: int | str
+        if isinstance(index, int) and not isinstance(index, bool):
+            key = index
+        elif call_id or not self._numbers:
+            key = f"id {call_id}"
+        else:
+            return self._last
+        self._last = self._numbers.setdefault(key, len(self._numbers))
+        return self._last
+
+
+class ChatInterpreter:
+    """Interprets the events of one stream of chat completion chunks."""
+
+    __slots__ = ("_calls", "_ended", "_errors", "_finished", "_id", "_malformed", "_model", "_seen", "_usage")
+
+    def __init__(self) -> None:
+        self._id = ""
+        self._model = ""
+        self._seen: set[int] = set()
+        self._finished: set[int] = set()
+        self._calls: dict[int, CallTable] = {}
+        self._usage = False
+        self._errors = False
+        self._malformed = False
+        self._ended = False
+
+    def frame(self, frame: Frame, out: list[Event]) -> None:
+        if isinstance(frame, ServerSentEvent):
+            self._event(frame, out)
+        elif isinstance(frame, Comment):
+            out.append(KeepAlive(frame.text.strip(), span=frame.span))
+        elif isinstance(frame, Unfinished):
+            # The standard drops it, but llama.cpp and others leave out the blank line behind [DONE].
+            if frame.data.strip() == DONE and not self._ended:
+                self._close(out, frame.span)
+        else:
+            self._malformed = True
+            out.append(frame)
+
+    def end(self, offset: int, out: list[Event]) -> None:
+        if self._ended:
+            return
+        ended: Ended
+        if self._errors:
+            ended, reason = "error", "the stream reported an error"
+        elif self._seen and self._seen == self._finished:
+            ended, reason = "complete", "every choice has a finish_reason"
+        elif self._malformed:
+            ended, reason = "malformed", "not a readable stream of chat completion chunks"
+        else:
+            ended, reason = "truncated", "neither [DONE] nor a finish_reason for every choice"
+        self._ended = True
+        out.append(End(ended, reason, span=(offset, offset)))
+
+    def payload(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
+        """The events of one chunk that is a JSON object."""
+        before = len(out)
+        if (not self._id and chunk.get("id")) or (not self._model and chunk.get("model")):
+            self._start(chunk, span, out)
+        error = chunk.get("error")
+        if error or chunk.get("object") == "error":
+            self._error(error or chunk, span, out)
+        choices = chunk.get("choices")
+        if choices:
+            self._choices(choices, span, out)
+        usage = chunk.get("usage")
+        if usage or "x_groq" in chunk:
+            self._usages(chunk, span, out)
+        if len(out) == before:
+            out.append(KeepAlive(span=span))
+
+    def _event(self, event: ServerSentEvent, out: list[Event]) -> None:
+        if self._ended:
+            self._bad("data after the terminator", event, out)
+            return
+        if event.data.strip() == DONE:
+            self._close(out, event.span)
+            return
+        chunk = parse(event.data)
+        if isinstance(chunk, Undecodable):
+            self._bad(f"not JSON: {chunk.reason}", event, out)
+        elif not isinstance(chunk, dict):
+            self._bad("not a JSON object", event, out)
+        elif event.type == "error" and not chunk.get("error"):
+            self._error(chunk, event.span, out)
+        else:
+            self.payload(chunk, event.span, out)
+
+    def _close(self, out: list[Event], span: Span) -> None:
+        self._ended = True
+        out.append(End("error" if self._errors else "complete", DONE, span=span))
+
+    def _bad(self, reason: str, event: ServerSentEvent, out: list[Event]) -> None:
+        self._malformed = True
+        out.append(Malformed(reason, excerpt(event.data), span=event.span))
+
+    def _odd(self, reason: str, value: Any, span: Span, out: list[Event]) -> None:
+        self._malformed = True
+        out.append(Malformed(reason, excerpt(repr(value)), span=span))
+
+    def _start(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
+        self._id = self._id or text(chunk.get("id"))
+        self._model = self._model or text(chunk.get("model"))
+        out.append(Start(self._id, self._model, span=span))
+
+    def _error(self, error: Any, span: Span, out: list[Event]) -> None:
+        self._errors = True
+        if isinstance(error, dict):
+            code = error.get("code")
+            message = text(error.get("message")) or text(error.get("detail")) or excerpt(repr(error))
+            kind = text(error.get("type"))
+            out.append(StreamError(message, "" if code is None else str(code), kind, span=span))
+        else:
+            out.append(StreamError(str(error), span=span))
+
+    def _usages(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
+        usage = members(chunk.get("usage"))
+        if usage:
+            self._usage = True
+            out.append(_usage(usage, "usage", span))
+            return
+        usage = members(members(chunk.get("x_groq")).get("usage"))
+        if usage and not self._usage:
+            out.append(_usage(usage, "x_groq.usage", span))
+
+    def _choices(self, choices: Any, span: Span, out: list[Event]) -> None:
+        if not isinstance(choices, list):
+            self._odd("choices is not an array", choices, span, out)
+            return
+        for choice in choices:
+            if not isinstance(choice, dict):
+                self._odd("a choice is not an object", choice, span, out)
+                continue
+            number = choice.get("index", 0)
+            if not isinstance(number, int):
+                number = 0
+            self._seen.add(number)
+            delta = choice.get("delta")
+            if isinstance(delta, dict):
+                self._delta(delta, number, span, out)
+            elif delta is not None:
+                self._odd("delta is not an object", delta, span, out)
+            reason = choice.get("finish_reason")
+            if reason:
+                self._finish(reason, number, span, out)
+
+    def _finish(self, reason: Any, choice: int, span: Span, out: list[Event]) -> None:
+        if not isinstance(reason, str):
+            self._odd("finish_reason is not a string", reason, span, out)
+            return
+        self._finished.add(choice)
+        # OpenRouter: "finish_reason: error" is the failure itself, also where no error member comes with it.
+        self._errors = self._errors or reason == "error"
+        out.append(Finish(reason, choice, span))
+
+    def _delta(self, delta: dict[str, Any], choice: int, span: Span, out: list[Event]) -> None:
+        if reasoning := _reasoning(delta):
+            out.append(ReasoningDelta(reasoning, choice, span))
+        content = delta.get("content")
+        if content:
+            if isinstance(content, str):
+                out.append(TextDelta(content, choice, span))
+            else:
+                self._parts(content, choice, span, out)
+        refusal = delta.get("refusal")
+        if refusal and isinstance(refusal, str):
+            out.append(RefusalDelta(refusal, choice, span))
+        if calls := delta.get("tool_calls"):
+            self._tool_calls(calls, choice, span, out)
+        if call := delta.get("function_call"):
+            self._tool_calls([{"index": 0, "function": call}], choice, span, out)
+
+    def _parts(self, content: Any, choice: int, span: Span, out: list[Event]) -> None:
+        """Mistral: content is a list of parts, of which thinking parts hold a list of their own."""
+        if not isinstance(content, list):
+            self._odd("delta.content is neither a string nor an array", content, span, out)
+            return
+        for part in content:
+            kind = members(part).get("type")
+            if kind == "text" and (said := text(part.get("text"))):
+                out.append(TextDelta(said, choice, span))
+            elif kind == "thinking":
+                thought = part.get("thinking")
+                said = text(thought) or "".join(text(members(t).get("text")) for t in elements(thought))
+                if said:
+                    out.append(ReasoningDelta(said, choice, span))
+
+    def _tool_calls(self, calls: Any, choice: int, span: Span, out: list[Event]) -> None:
+        if not isinstance(calls, list):
+            self._odd("tool_calls is not an array", calls, span, out)
+            return
+        table = self._calls.setdefault(choice, CallTable())
+        for call in calls:
+            if not isinstance(call, dict):
+                self._odd("a tool call is not an object", call, span, out)
+                continue
+            call_id = text(call.get("id"))
+            function = call.get("function") or call.get("custom")
+            if function is not None and not isinstance(function, dict):
+                self._odd("a tool call's function is not an object", function, span, out)
+                continue
+            function = function or {}
+            arguments = function.get("arguments", function.get("input"))
+            out.append(
+                ToolCallDelta(
+                    table.number(call.get("index"), call_id),
+                    call_id,
+                    text(function.get("name")),
+                    _arguments(arguments),
+                    choice=choice,
+                    span=span,
+                )
+            )
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _usage(usage: dict[str, Any], source: str, span: Span) -> Usage:
+    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), source, span=span)
+
+
+def _reasoning(delta: dict[str, Any]) -> str:
+    """The first non-empty spelling: services send one text under several names, and it is said once."""
+    for name in ("reasoning_content", "reasoning", "reasoning_text"):
+        if said := delta.get(name):
+            return text(said)
+    if details := delta.get("reasoning_details"):
+        found = (members(d) for d in elements(details))
+        return "".join(text(d.get("text")) or text(d.get("summary")) for d in found)
+    return ""
+
+
+def read_completion(body: Any) -> Message:
+    """The message of a non-streaming chat completion, read by the same rules as its chunks."""
+    completion = members(body)
+    out: list[Event] = []
+    interpreter = ChatInterpreter()
+    choices = [
+        {**members(choice), "delta": members(members(choice).get("message"))}
+        for choice in elements(completion.get("choices"))
+    ]
+    interpreter.payload({**completion, "choices": choices}, (0, 0), out)
+    interpreter.end(0, out)
+    return assemble("openai-chat", out)

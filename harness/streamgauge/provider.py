@@ -1,0 +1,127 @@
+"""The provider interface: whatever streams an answer to a `ChatRequest`, on its sync and on its async path.
+
+A provider is a module of `streamgauge_providers`, or the object of an entry point in the group
+`streamgauge.providers`, that defines `PROVIDERS`, a tuple of `ProviderSpec`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, Protocol
+
+from streamgauge.chat import ChatRequest
+from streamgauge.errors import StreamgaugeError, UnavailableError
+from streamgauge.events import Event
+from streamgauge.registry import by_name, extensions, modules, pick
+
+Capability = Literal["sync", "async", "usage", "tools", "reasoning", "refusal", "n", "finish", "errors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Where a provider connects to: the base URL (with `/v1` where the vendor's has it) and the key.
+
+    timeout: seconds of silence after which a read fails.
+    """
+
+    base_url: str
+    api_key: str = ""
+    timeout: float = 60.0
+
+
+class Provider(Protocol):
+    """One client, connected. An iterator that is closed early closes its connection.
+
+    What the stream said comes as events; what the client library raised is raised as it is.
+    """
+
+    def stream(self, request: ChatRequest, /) -> Iterator[Event]: ...
+    def astream(self, request: ChatRequest, /) -> AsyncIterator[Event]: ...
+    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSpec:
+    """What is known about a provider without importing its library.
+
+    dialect: what its backend must speak. requires: the distributions it needs. extra: ours that installs them.
+    capabilities: what it can show of an answer, and the paths it has. connect: makes the `Provider`.
+    modules: the import names that count as the library's own, for telling whose exception was raised.
+    env: the environment variable in which the library's users keep the key.
+    """
+
+    name: str
+    title: str
+    dialect: str
+    capabilities: frozenset[Capability]
+    connect: Callable[[Connection], Provider]
+    kind: Literal["http", "library"] = "library"
+    requires: tuple[str, ...] = ()
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+    env: str = ""
+    notes: str = ""
+
+    @property
+    def version(self) -> str:
+        """The version of the library (of the first distribution that is required); "" where it is not installed."""
+        try:
+            return version(self.requires[0]) if self.requires else ""
+        except PackageNotFoundError:
+            return ""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(name for name in self.requires if not _installed(name))
+
+    @property
+    def install(self) -> str:
+        return f"pip install 'streamgauge[{self.extra}]'" if self.extra else f"pip install {' '.join(self.requires)}"
+
+    def open(self, connection: Connection) -> Provider:
+        """Connect; raises UnavailableError, which gives the install command, where the library is missing."""
+        if self.missing:
+            raise UnavailableError(
+                f"provider {self.name!r} needs {', '.join(self.missing)}, not installed: {self.install}"
+            )
+        return self.connect(connection)
+
+    def key(self, given: str | None) -> str:
+        """The API key: the one given, else the environment's.
+
+        Raises StreamgaugeError, which names the option and the variable, where there is none.
+        """
+        key = given or (os.environ.get(self.env, "") if self.env else "")
+        if not key:
+            where = f" or set {self.env}" if self.env else ""
+            raise StreamgaugeError(f"no API key for {self.name}: give --api-key{where}")
+        return key
+
+
+def _installed(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@cache
+def all_providers() -> dict[str, ProviderSpec]:
+    """Every provider by name, installed or not."""
+    found: list[tuple[str, ProviderSpec]] = []
+    for module in modules("streamgauge_providers"):
+        found += [(module.__name__, spec) for spec in getattr(module, "PROVIDERS", ())]
+    for place, value in extensions("streamgauge.providers"):
+        found += [(place, spec) for spec in (value if isinstance(value, (tuple, list)) else (value,))]
+    return by_name("provider", found, lambda spec: spec.name)
+
+
+def get_provider(name: str) -> ProviderSpec:
+    """The provider of that name; raises UnknownNameError."""
+    return pick("provider", all_providers(), name)

@@ -1,0 +1,339 @@
+"""Server-sent events by the WHATWG rules: bytes in, dispatched events and comments out, no I/O.
+
+Source: WHATWG HTML 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream"
+(https://html.spec.whatwg.org/multipage/server-sent-events.html).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import accumulate, repeat, tee
+from operator import add
+from typing import TypeAlias
+
+import msgspec
+
+from streamgauge.events import NO_SPAN, Malformed, Span, excerpt
+
+DEFAULT_LIMIT = 16 * 1024 * 1024
+"""Bytes that one line's value, and one event's data, may have. A security limit: more is never kept."""
+
+_FIELD_ROOM = 16  # the longest field name, its colon and space: the limit counts the value
+_BOM = b"\xef\xbb\xbf"
+# "Lines must be separated by either a U+000D U+000A (CRLF) pair, a single U+000A (LF), or a single U+000D (CR)".
+# One expression: two find() calls a line are quadratic when one of the two characters is absent.
+_LINE_END = re.compile(rb"\r\n?|\n")
+
+
+class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
+    """One dispatched event; `id` is the last event ID in force, `span` covers its lines and its blank line."""
+
+    data: str
+    type: str = "message"
+    id: str = ""
+    span: Span = NO_SPAN
+
+
+class Comment(msgspec.Struct, frozen=True, gc=False):
+    """A line that starts with a colon: ignored by the standard, kept here to be judged."""
+
+    text: str
+    span: Span = NO_SPAN
+
+
+class Unfinished(msgspec.Struct, frozen=True, gc=False):
+    """Data that was pending at the end of the bytes.
+
+    "Once the end of the file is reached, any pending data must be discarded": nothing may deliver it, but it
+    shows what was cut.
+    """
+
+    data: str
+    type: str = "message"
+    span: Span = NO_SPAN
+
+
+Frame: TypeAlias = ServerSentEvent | Comment | Unfinished | Malformed
+
+
+class SSEDecoder:
+    """Feed it bytes as they come, cut anywhere; call `eof()` when they end.
+
+    `reconnection_time` is in milliseconds, None until a valid `retry` field came.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_data",
+        "_dropping",
+        "_head",
+        "_id_buffer",
+        "_limit",
+        "_offset",
+        "_plain",
+        "_poisoned",
+        "_size",
+        "_skip_lf",
+        "_start",
+        "_tail",
+        "_tail_size",
+        "_type",
+        "last_event_id",
+        "reconnection_time",
+    )
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self.last_event_id = ""
+        self.reconnection_time: int | None = None
+        self._limit = limit
+        self._offset = 0  # of the first byte that no line has used yet
+        self._begun = False
+        self._plain = False  # between two events, with nothing kept
+        self._head = b""  # what may become a BOM
+        self._tail: list[bytes] = []  # an unfinished line, in pieces: joining at each feed is quadratic
+        self._tail_size = 0
+        self._skip_lf = False
+        self._dropping = False  # inside a line that is over the limit
+        self._poisoned = False  # inside an event that is over the limit
+        self._data: list[bytes] = []
+        self._size = 0
+        self._type = b""
+        self._id_buffer = ""
+        self._start = -1  # offset of the first field line of the event in progress
+
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """What these bytes complete, at once: an event is handed out with its blank line, not one read later."""
+        if (
+            self._plain
+            and chunk[:5] == b"data:"
+            and chunk[-2:] == b"\n\n"
+            and chunk.count(b"\n") == 2
+            and b"\r" not in chunk
+            and len(chunk) <= self._limit
+        ):  # one plain event a read: what a model server sends
+            start = self._offset
+            self._offset = end = start + len(chunk)
+            text = chunk.decode("utf-8", "replace")
+            data = text[6:-2] if text[5] == " " else text[5:-2]
+            return [ServerSentEvent(data, "message", self.last_event_id, (start, end))]
+        out: list[Frame] = []
+        self._feed(chunk, out)
+        self._plain = self._begun and not (
+            self._tail or self._start >= 0 or self._skip_lf or self._dropping or self._poisoned
+        )
+        return out
+
+    def _feed(self, chunk: bytes, out: list[Frame]) -> None:
+        if not self._begun:
+            chunk = self._after_bom(chunk)
+        if self._skip_lf and chunk:
+            self._skip_lf = False
+            if chunk[0] == 10:
+                chunk = chunk[1:]
+                self._offset += 1
+        if not chunk:
+            return
+        if self._tail or self._dropping:
+            if b"\n" not in chunk and b"\r" not in chunk:
+                self._keep(chunk, out)
+                return
+            chunk = self._take_tail() + chunk
+        pos = 0
+        if self._start >= 0 or self._dropping:
+            pos = self._lines(chunk, 0, out, until_idle=True)
+        if pos < len(chunk) and self._start < 0 and not self._skip_lf:
+            pos = self._runs(chunk, pos, out)
+        if pos < len(chunk):
+            self._lines(chunk, pos, out, until_idle=False)
+
+    def eof(self) -> list[Frame]:
+        """End of the bytes: at most one `Unfinished`."""
+        out: list[Frame] = []
+        if not self._begun and self._head:
+            head, self._head, self._begun = self._head, b"", True
+            self._keep(head, out)
+        end = self._offset + self._tail_size
+        if self._tail and not self._dropping:
+            line = self._take_tail()
+            self._line(line, end - len(line), end, out)
+        if self._data and not self._poisoned:
+            out.append(Unfinished(_text(b"\n".join(self._data)), _text(self._type) or "message", (self._start, end)))
+        self._reset()
+        return out
+
+    def _after_bom(self, chunk: bytes) -> bytes:
+        # "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."
+        head = self._head + chunk
+        if len(head) < 3 and _BOM.startswith(head):
+            self._head = head
+            return b""
+        self._begun, self._head = True, b""
+        if head.startswith(_BOM):
+            self._offset += 3
+            return head[3:]
+        return head
+
+    def _keep(self, piece: bytes, out: list[Frame]) -> None:
+        if self._dropping:
+            self._offset += len(piece)
+            return
+        self._tail.append(piece)
+        self._tail_size += len(piece)
+        if self._tail_size > self._limit + _FIELD_ROOM:
+            start = self._offset
+            line = self._take_tail()
+            self._offset += len(line)
+            self._dropping = True
+            self._too_long(line, start, out)
+
+    def _take_tail(self) -> bytes:
+        tail = b"".join(self._tail)
+        self._tail, self._tail_size = [], 0
+        return tail
+
+    def _too_long(self, line: bytes, start: int, out: list[Frame]) -> None:
+        reason = f"line longer than {self._limit} bytes"
+        out.append(Malformed(reason, excerpt(_text(line[:400])), span=(start, start + len(line))))
+        self._poison(start)
+
+    def _poison(self, start: int) -> None:
+        self._poisoned = True
+        self._data, self._size = [], 0
+        if self._start < 0:
+            self._start = start
+
+    def _reset(self) -> None:
+        self._data, self._size, self._type = [], 0, b""
+        self._start, self._poisoned = -1, False
+
+    def _runs(self, chunk: bytes, pos: int, out: list[Frame]) -> int:
+        """Take a run of plain events in C speed, where counting proves that it is one; else take nothing.
+
+        Needs the state between two events. Returns the position after what was taken.
+        """
+        stop = chunk.rfind(b"\n\n", pos) + 2
+        if stop < pos + 7 or stop - pos > self._limit:
+            return pos
+        run = chunk if pos == 0 and stop == len(chunk) else chunk[pos:stop]
+        if b"\r" in run:
+            return pos
+        if run.startswith(b"data:"):
+            taken = self._data_run(run, out)
+        elif run.startswith(b"event:"):
+            taken = self._named_run(run, out)
+        else:
+            return pos
+        return stop if taken else pos
+
+    def _data_run(self, run: bytes, out: list[Frame]) -> bool:
+        """A run in which each event is one `data` line: each LF is then one of the two that end an event."""
+        events = run.count(b"\n\ndata:") + 1
+        if run.count(b"\n") != 2 * events:
+            return False
+        text = run.decode("utf-8", "replace")
+        datas = text[6:-2].split("\n\ndata: ")
+        if len(datas) == events and text[5] == " " and len(text) == len(run):
+            sizes = map(add, map(len, datas), repeat(8))
+        else:
+            pieces = run[:-2].split(b"\n\n")
+            sizes = map(add, map(len, pieces), repeat(2))
+            datas = [d[6:] if d[5:6] == " " else d[5:] for d in text[:-2].split("\n\n")]
+        out += map(ServerSentEvent, datas, repeat("message"), repeat(self.last_event_id), self._spans(sizes))
+        self._offset += len(run)
+        return True
+
+    def _named_run(self, run: bytes, out: list[Frame]) -> bool:
+        """A run in which each event is an `event` line and a `data` line: each piece is looked at."""
+        if run.count(b"\n") != 3 * (run.count(b"\n\nevent:") + 1):
+            return False
+        pieces = run[:-2].split(b"\n\n")
+        datas, names = [], []
+        for head, data_line, data in [
+            p.partition("\ndata:") for p in run[:-2].decode("utf-8", "replace").split("\n\n")
+        ]:
+            if not data_line or "\n" in data or head[:6] != "event:":
+                return False
+            datas.append(data[1:] if data[:1] == " " else data)
+            names.append((head[7:] if head[6:7] == " " else head[6:]) or "message")
+        sizes = map(add, map(len, pieces), repeat(2))
+        out += map(ServerSentEvent, datas, names, repeat(self.last_event_id), self._spans(sizes))
+        self._offset += len(run)
+        return True
+
+    def _spans(self, sizes: Iterable[int]) -> Iterable[Span]:
+        starts, ends = tee(accumulate(sizes, initial=self._offset))
+        next(ends)
+        return zip(starts, ends, strict=False)
+
+    def _lines(self, chunk: bytes, pos: int, out: list[Frame], *, until_idle: bool) -> int:
+        """Take lines one by one, any of the standard's forms; what is left of the last one is kept."""
+        for match in _LINE_END.finditer(chunk, pos):
+            line = chunk[pos : match.start()]
+            start = self._offset
+            # A span ends behind the first byte of the line end, so that it doesn't depend on the cut of a CRLF.
+            end = start + match.start() - pos + 1
+            self._offset += match.end() - pos
+            pos = match.end()
+            if match.end() == len(chunk) and chunk[-1] == 13:
+                self._skip_lf = True  # the LF of a CRLF may come with the next read
+            if self._dropping:
+                self._dropping = False
+            elif len(line) > self._limit + _FIELD_ROOM:
+                self._too_long(line, start, out)
+            else:
+                self._line(line, start, end, out)
+            if until_idle and self._start < 0:
+                return pos
+        if pos < len(chunk):
+            self._keep(chunk[pos:], out)
+        return len(chunk)
+
+    def _line(self, line: bytes, start: int, end: int, out: list[Frame]) -> None:
+        if not line:
+            self._dispatch(end, out)
+            return
+        if line[0] == 58:  # "If the line starts with a U+003A COLON character (:): Ignore the line."
+            out.append(Comment(_text(line[1:]), (start, end)))
+            return
+        if self._start < 0:
+            self._start = start
+        # "If value starts with a U+0020 SPACE character, remove it from value."
+        name, _, value = line.partition(b":")
+        if value[:1] == b" ":
+            value = value[1:]
+        # "Field names must be compared literally, with no case folding performed."
+        if name == b"data":
+            self._add(value, start, end, out)
+        elif name == b"event":
+            self._type = value
+        elif name == b"id":
+            if b"\0" not in value:
+                self._id_buffer = _text(value)
+        elif name == b"retry" and value.isdigit() and len(value) < 4000:
+            self.reconnection_time = int(value)
+
+    def _add(self, value: bytes, start: int, end: int, out: list[Frame]) -> None:
+        if self._poisoned:
+            return
+        self._data.append(value)
+        self._size += len(value) + 1
+        if self._size > self._limit + 1:
+            reason = f"event longer than {self._limit} bytes"
+            out.append(Malformed(reason, excerpt(_text(self._data[0][:400])), span=(self._start, end)))
+            self._poison(start)
+
+    def _dispatch(self, end: int, out: list[Frame]) -> None:
+        # "Set the last event ID string of the event source to the value of the last event ID buffer", then
+        # "If the data buffer is an empty string, set the data buffer and the event type buffer to the empty
+        # string and return." A lone `data` line leaves an LF in the buffer, so that one does dispatch.
+        self.last_event_id = self._id_buffer
+        if self._data and not self._poisoned:
+            data = _text(b"\n".join(self._data))
+            out.append(ServerSentEvent(data, _text(self._type) or "message", self.last_event_id, (self._start, end)))
+        self._reset()
+
+
+def _text(data: bytes) -> str:
+    # "Streams must be decoded using the UTF-8 decode algorithm": ill-formed bytes become U+FFFD.
+    return data.decode("utf-8", "replace")

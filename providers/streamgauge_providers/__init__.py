@@ -1,0 +1,1 @@
+"""One module a provider; found by looking, listed nowhere."""
