@@ -1,0 +1,70 @@
+"""Judges an exchange by the server rules: a rule yields findings, the engine turns them into verdicts.
+
+Blame is kept apart: an exception inside a rule is the harness's own failure, verdict `error`, and never the
+subject's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import islice
+
+from streamgauge.events import EXCERPT, Span
+from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, Verdict, rules_for
+
+MOST_FINDINGS = 1000
+"""A rule is stopped after so many findings in one exchange: the first is shown, the rest only counted."""
+
+_KEY = re.compile(r"\b(sk|xai|gsk|hf|AIza|pplx)[-_A-Za-z0-9]{16,}|(?<=Bearer )[^\s\"']{8,}")
+
+
+def judge(exchange: Exchange, rules: Iterable[Rule] | None = None, *, subject: str = "") -> list[Verdict]:
+    """One verdict for each rule, in order of the rules.
+
+    rules: by default every server rule that applies to the exchange's dialect.
+    """
+    chosen = rules_for(exchange.dialect, "server") if rules is None else rules
+    return [_judge_one(rule, exchange, subject) for rule in chosen]
+
+
+def _judge_one(rule: Rule, exchange: Exchange, subject: str) -> Verdict:
+    blank = Verdict(rule=rule.id, subject=subject, verdict="pass", case=exchange.case)
+    try:
+        findings = list(islice(rule.judge(exchange), MOST_FINDINGS))
+    except NotApplicable as why:
+        return blank.marked(verdict="skip", reason=str(why))
+    except Exception as error:  # a bug in a rule, whatever it is, must not be charged to the subject
+        return blank.marked(verdict="error", reason=f"the rule itself failed: {type(error).__name__}: {error}")
+    if not findings:
+        return blank
+    first = findings[0]
+    return blank.marked(
+        verdict=rule.severity,
+        expected=first.expected,
+        got=_redacted(first.got),
+        span=first.span,
+        excerpt=shown(exchange.body, first.span),
+        reason=_counted(findings),
+    )
+
+
+def _counted(findings: list[Finding]) -> str:
+    if len(findings) == 1:
+        return ""
+    more = "at least " if len(findings) == MOST_FINDINGS else ""
+    return f"the first of {more}{len(findings)} findings"
+
+
+def shown(body: bytes, span: Span) -> str:
+    """The bytes of a span as printable ASCII with escapes, at most 200 characters, keys blotted out."""
+    start, end = span
+    if end <= start:
+        return ""
+    piece = body[start : min(end, start + EXCERPT)]
+    text = _redacted(repr(piece)[2:-1])
+    return text if len(text) <= EXCERPT and end - start <= EXCERPT else text[: EXCERPT - 3] + "..."
+
+
+def _redacted(text: str) -> str:
+    return _KEY.sub("[key]", text)
