@@ -29,13 +29,20 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One stream through one client. Times are in seconds since the call; `hung` means that we had to stop it."""
+    """One stream through one client. Times are in seconds since the call; `hung` means that we had to stop it.
+
+    began: the call, on the clock of `time.monotonic`, which the send log uses too. stopped_at: when the caller, who
+    had seen enough, closed the iterator. left_tasks: names of asyncio tasks that outlived the stream.
+    """
 
     events: tuple[Event, ...] = ()
     times: tuple[float, ...] = ()
     raised: Raised | None = None
     hung: bool = False
     duration: float = 0.0
+    began: float = 0.0
+    stopped_at: float | None = None
+    left_tasks: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:

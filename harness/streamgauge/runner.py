@@ -1,0 +1,205 @@
+"""Drives a provider's sync or async path once and keeps what its caller saw: a `Run`.
+
+Both paths share everything but the loop. A run ends at the latest at its deadline: a client that is still silent
+then is `hung`, its connection is closed under it, and the run goes on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from contextlib import aclosing, closing, suppress
+from dataclasses import dataclass, field
+from typing import cast
+
+from streamgauge.chat import ChatRequest
+from streamgauge.events import OUTPUT, Event
+from streamgauge.observation import Raised, Run
+from streamgauge.provider import Provider
+
+GRACE = 2.0
+"""Seconds that a client has to clean up behind its stream before it counts as stuck."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How to observe. timeout: seconds until the run counts as hung. stop_after: close the iterator after so many
+    output events, as a caller does who has seen enough. modules: import names of the client library, for telling
+    whose exception was raised. secrets: texts that no message may show.
+    """
+
+    timeout: float = 60.0
+    stop_after: int | None = None
+    modules: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Record:
+    """What has come so far; `began` is on the clock of `time.monotonic`, which the server's send log uses too."""
+
+    watch: Watch
+    began: float = field(default_factory=time.monotonic)
+    events: list[Event] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    outputs: int = 0
+    stopped_at: float | None = None
+    raised: Raised | None = None
+
+    def take(self, event: Event) -> bool:
+        """Keep an event; whether the caller has now seen enough."""
+        self.times.append(time.monotonic() - self.began)
+        self.events.append(event)
+        self.outputs += isinstance(event, OUTPUT)
+        if self.watch.stop_after is None or self.outputs < self.watch.stop_after:
+            return False
+        self.stopped_at = time.monotonic() - self.began
+        return True
+
+    def run(self, *, hung: bool = False, left_tasks: Iterable[str] = ()) -> Run:
+        count = min(len(self.events), len(self.times))  # a hung worker may be between the two
+        return Run(
+            events=tuple(self.events[:count]),
+            times=tuple(self.times[:count]),
+            raised=self.raised,
+            hung=hung,
+            duration=time.monotonic() - self.began,
+            began=self.began,
+            stopped_at=self.stopped_at,
+            left_tasks=tuple(left_tasks),
+        )
+
+
+def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None = None) -> Run:
+    """One stream on the sync path, in a thread of its own, so that a client that hangs can't hang us."""
+    record = _Record(watch or Watch())
+    done = threading.Event()
+
+    def work() -> None:
+        try:
+            with closing(_closable(provider.stream(request))) as events:
+                for event in events:
+                    if record.take(event):
+                        break
+        except BaseException as error:  # whatever it is, it is what the client's caller got
+            record.raised = raised(error, record.watch)
+        finally:
+            with suppress(Exception):
+                provider.close()
+            done.set()
+
+    threading.Thread(target=work, name="streamgauge-client", daemon=True).start()
+    if done.wait(record.watch.timeout):
+        return record.run()
+    threading.Thread(target=_close_quietly, args=(provider,), daemon=True).start()
+    done.wait(GRACE)
+    return record.run(hung=True)
+
+
+def _closable(events: Iterator[Event]) -> Generator[Event, None, None]:
+    """A provider's iterator as what `closing` needs: most are generators, and an iterator without close() has no
+    early end that could be observed."""
+    if hasattr(events, "close"):
+        return cast("Generator[Event, None, None]", events)
+    return (event for event in events)
+
+
+def _aclosable(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    if hasattr(events, "aclose"):
+        return cast("AsyncGenerator[Event, None]", events)
+    return (event async for event in events)
+
+
+def _close_quietly(provider: Provider) -> None:
+    with suppress(Exception):
+        provider.close()
+
+
+async def observe_async(provider: Provider, request: ChatRequest, watch: Watch | None = None) -> Run:
+    """One stream on the async path; tasks that the client leaves behind are named in the run, then cancelled."""
+    record = _Record(watch or Watch())
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(_consume(provider, request, record))
+    hung = False
+    try:
+        _, waiting = await asyncio.wait({task}, timeout=record.watch.timeout)
+        if hung := bool(waiting):
+            task.cancel()
+            await asyncio.wait({task}, timeout=GRACE)
+    finally:
+        task.cancel()
+        left = await _clear_up(asyncio.all_tasks() - before - {task})
+    return record.run(hung=hung, left_tasks=left)
+
+
+async def _consume(provider: Provider, request: ChatRequest, record: _Record) -> None:
+    try:
+        async with aclosing(_aclosable(provider.astream(request))) as events:
+            async for event in events:
+                if record.take(event):
+                    break
+    except Exception as error:
+        record.raised = raised(error, record.watch)
+    finally:
+        with suppress(Exception):
+            await asyncio.wait_for(provider.aclose(), GRACE)
+
+
+async def _clear_up(tasks: set[asyncio.Task[object]]) -> list[str]:
+    """Names of the tasks that are still there a moment after the stream, which is then ended for them."""
+    if tasks:
+        await asyncio.wait(tasks, timeout=0.25)  # closing a connection may take a few turns of the loop
+    left = [task for task in tasks if not task.done()]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=GRACE)
+    return sorted(_task_name(task) for task in left)
+
+
+def _task_name(task: asyncio.Task[object]) -> str:
+    work = task.get_coro()
+    return getattr(work, "__qualname__", None) or task.get_name()
+
+
+def raised(error: BaseException, watch: Watch) -> Raised:
+    """What is known of an exception: its class, whose class it is, its message without secrets."""
+    kinds = [k for k in type(error).__mro__ if k not in (object, BaseException)]
+    trace = "".join(traceback.format_exception(error))
+    return Raised(
+        name=_qualified(type(error)),
+        message=_masked(str(error), watch.secrets),
+        bases=tuple(_qualified(k) for k in kinds[1:]),
+        library=_belongs(type(error).__module__, watch.modules),
+        timeout=_is_timeout(error),
+        traceback=_masked(trace, watch.secrets),
+    )
+
+
+def _qualified(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _belongs(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    """By class or by cause: libraries name it ReadTimeout, APITimeoutError, SocketTimeoutError ..."""
+    seen: BaseException | None = error
+    for _ in range(10):  # a chain of causes may be circular
+        if seen is None:
+            return False
+        if isinstance(seen, TimeoutError) or any("timeout" in k.__name__.lower() for k in type(seen).__mro__):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***") if secret else text
+    return text

@@ -1,0 +1,173 @@
+"""The runner: events, exceptions and deadlines of a client on both paths."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from streamgauge.chat import ChatRequest
+from streamgauge.events import End, Event, Start, TextDelta
+from streamgauge.observation import Run
+from streamgauge.runner import Watch, observe_async, observe_sync
+
+ASK = ChatRequest.of("hello")
+SAID: tuple[Event, ...] = (Start("1", "m"), TextDelta("a"), TextDelta("b"), TextDelta("c"), End("complete"))
+Observe = Callable[["Fake", Watch], Run]
+
+
+class OddError(Exception):
+    """An exception of a client library that lives in this module."""
+
+
+class Fake:
+    """A client that says its events and then does one thing more."""
+
+    def __init__(self, then: str = "", said: tuple[Event, ...] = SAID) -> None:
+        self.then = then
+        self.said = said
+        self.closed = threading.Event()
+        self.iterator_closed = 0
+        self.left: asyncio.Task[None] | None = None
+
+    def stream(self, request: ChatRequest, /) -> Iterator[Event]:
+        try:
+            yield from self.said
+            if self.then == "hang":
+                self.closed.wait()
+                raise ConnectionError("closed under me")
+            self._raise()
+        finally:
+            self.iterator_closed += 1
+
+    async def astream(self, request: ChatRequest, /) -> AsyncIterator[Event]:
+        try:
+            if self.then == "leave a task":
+                self.left = asyncio.create_task(self._linger())
+            for event in self.said:
+                yield event
+            if self.then == "hang":
+                await asyncio.Event().wait()
+            self._raise()
+        finally:
+            self.iterator_closed += 1
+
+    async def _linger(self) -> None:
+        await asyncio.Event().wait()
+
+    def _raise(self) -> None:
+        if self.then == "raise":
+            raise OddError("no route for key sk-secret")
+        if self.then == "time out":
+            try:
+                raise TimeoutError("read")
+            except TimeoutError as cause:
+                raise OddError("request failed") from cause
+        if self.then == "exit":
+            raise SystemExit(3)
+
+    def close(self) -> None:
+        self.closed.set()
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+def observe_in_loop(provider: Fake, watch: Watch) -> Run:
+    return asyncio.run(observe_async(provider, ASK, watch))
+
+
+def observe_in_thread(provider: Fake, watch: Watch) -> Run:
+    return observe_sync(provider, ASK, watch)
+
+
+both = pytest.mark.parametrize("observe", [observe_in_thread, observe_in_loop], ids=["sync", "async"])
+
+
+@both
+def test_events_come_with_their_times(observe: Observe) -> None:
+    """A good run holds every event, a time for each in order, and the closed client."""
+    provider = Fake()
+    run = observe(provider, Watch())
+    assert run.events == SAID
+    assert len(run.times) == len(SAID)
+    assert list(run.times) == sorted(run.times)
+    assert 0 <= run.times[-1] <= run.duration
+    assert run.succeeded
+    assert provider.closed.is_set()
+
+
+@both
+def test_an_exception_is_kept_beside_the_partial_output(observe: Observe) -> None:
+    """What the client raised is described, its secrets masked, and what came before it is there."""
+    run = observe(Fake("raise", SAID[:3]), Watch(modules=(__name__,), secrets=("sk-secret",)))
+    assert run.events == SAID[:3]
+    assert run.raised is not None
+    assert run.raised.name == f"{__name__}.OddError"
+    assert run.raised.message == "no route for key ***"
+    assert "sk-secret" not in run.raised.traceback
+    assert "Exception" in run.raised.bases
+    assert run.raised.library
+    assert not run.raised.timeout
+    assert not run.succeeded
+
+
+@both
+def test_an_exception_of_another_module_is_not_the_librarys(observe: Observe) -> None:
+    """Only a class defined in one of the library's modules, or below one, is its own."""
+    run = observe(Fake("raise"), Watch(modules=(__name__[:-1], "openai")))
+    assert run.raised is not None
+    assert not run.raised.library
+
+
+@both
+def test_a_timeout_is_known_by_its_cause(observe: Observe) -> None:
+    """A library's own error that was caused by a timeout counts as one."""
+    run = observe(Fake("time out"), Watch())
+    assert run.raised is not None
+    assert run.raised.timeout
+
+
+@both
+def test_a_client_that_hangs_is_given_up(observe: Observe) -> None:
+    """At the deadline the run is hung, keeps what came, and the client was closed."""
+    provider = Fake("hang", SAID[:2])
+    run = observe(provider, Watch(timeout=0.05))
+    assert run.hung
+    assert not run.succeeded
+    assert run.events == SAID[:2]
+    assert provider.closed.wait(10)
+
+
+@both
+def test_a_caller_who_has_seen_enough_closes_the_iterator(observe: Observe) -> None:
+    """After so many output events the iterator is closed; the time of it is kept."""
+    provider = Fake("hang")
+    run = observe(provider, Watch(stop_after=2))
+    assert run.events == SAID[:3]
+    assert run.stopped_at is not None
+    assert not run.hung
+    assert provider.iterator_closed == 1
+
+
+def test_system_exit_in_a_client_is_its_own() -> None:
+    """A client that calls sys.exit() on the sync path ends its run, not ours."""
+    run = observe_sync(Fake("exit"), ASK)
+    assert run.raised is not None
+    assert run.raised.name == "SystemExit"
+
+
+def test_tasks_left_behind_are_named_and_ended() -> None:
+    """A task that outlives the stream is in the run, and no longer in the loop."""
+    provider = Fake("leave a task")
+
+    async def observe() -> Run:
+        run = await observe_async(provider, ASK)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return run
+
+    assert asyncio.run(observe()).left_tasks == ("Fake._linger",)
+    assert provider.left is not None
+    assert provider.left.cancelled()
