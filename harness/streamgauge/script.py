@@ -30,7 +30,10 @@ class Script:
 
     framing: chunked coding, Content-Length, or the end of the connection. ending: the proper end of the
     message; FIN without the last chunk; RST; or nothing at all (the connection is held open, silent).
-    head_delay: seconds before the status line. Further members are what particular faults need.
+    head_delay: seconds before the status line; None is never. declared_length: a Content-Length that is not the
+    body's. interim: status codes of 1xx answers before the real one. chunk_extension, trailers: what RFC 9112 7.1
+    allows beside chunks. split_framing: chunk-size lines and the line ends of chunks come in several writes.
+    then: what the same mount plays for its next request, this script where it is None.
     """
 
     dialect: Dialect
@@ -39,12 +42,24 @@ class Script:
     headers: Headers = ()
     framing: Framing = "chunked"
     ending: Ending = "complete"
-    head_delay: float = 0.0
+    head_delay: float | None = 0.0
     keep_alive: bool = True
+    declared_length: int | None = None
+    interim: tuple[int, ...] = ()
+    chunk_extension: str = ""
+    trailers: Headers = ()
+    split_framing: bool = False
+    then: Script | None = None
 
     @property
     def body(self) -> bytes:
         return b"".join(p.data for p in self.pieces)
+
+    @property
+    def delivered(self) -> bytes:
+        """What a client that keeps to the framing gets of the body: no more than the declared Content-Length."""
+        length = self.declared_length if self.framing == "length" else None
+        return self.body if length is None else self.body[:length]
 
     def with_body(self, pieces: Iterable[bytes]) -> Script:
         """The same answer with other body pieces, sent without delays."""

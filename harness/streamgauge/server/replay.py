@@ -1,0 +1,160 @@
+"""The replay server: an event loop in a thread of its own, listening on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import itertools
+import secrets
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from streamgauge.errors import StreamgaugeError
+from streamgauge.script import Script
+from streamgauge.server.connection import Plan, ServerConnection
+from streamgauge.server.log import Received
+from streamgauge.server.mount import Mount
+from streamgauge.server.routes import Player, bad_request, json_script, refusal, without_query
+
+HOST = "127.0.0.1"
+BACKLOG = 1024
+
+
+class ReplayServer:
+    """Plays scripts to any HTTP client; a context manager.
+
+    port: 0 takes a free one. speed: how recordings that are picked by URL are played, as in `script_of`. case,
+    fault, pace: see `Player`.
+
+    Raises StreamgaugeError on entering where the port can't be had.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        speed: float | None = None,
+        case: str = "plain-text",
+        fault: str = "",
+        pace: float | None = None,
+    ) -> None:
+        self._wanted = port
+        self._player = Player(case, fault, speed, pace)
+        self._mounts: dict[str, Mount] = {}
+        self._numbers = itertools.count(1)
+        self._alive: set[ServerConnection] = set()
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._failure: OSError | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:PORT`; raises StreamgaugeError before the server was started."""
+        if self._thread is None:
+            raise StreamgaugeError("the replay server does not run: use it in a with statement, or call start()")
+        return f"http://{HOST}:{self._port}"
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open now, mounted or not."""
+        return len(self._alive)
+
+    def start(self) -> Self:
+        """Listen; returns when clients can connect."""
+        if self._thread is not None:
+            raise StreamgaugeError("the replay server runs already")
+        self._thread = threading.Thread(target=self._run, name="streamgauge-replay", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            self._thread = None
+            raise StreamgaugeError(_advice(self._wanted, self._failure)) from self._failure
+        return self
+
+    def close(self) -> None:
+        """Drop every connection and end the thread; may be called twice."""
+        if self._thread is None:
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def mount(self, script: Script | Callable[[Received], Script], *, base_path: str = "/v1") -> Mount:
+        """Offer a script under a URL of its own; a function is asked at each request, in the server's thread.
+
+        base_path: what `base_url` ends in where a function picks the script; a script's dialect knows its own.
+        """
+        token = secrets.token_urlsafe(6)
+        url = f"{self.url}/m/{token}"
+        base = script.dialect.base_path if isinstance(script, Script) else base_path
+        mount = self._mounts[token] = Mount(url, url + base, script, self._unmount)
+        return mount
+
+    def _unmount(self, mount: Mount) -> None:
+        self._mounts.pop(mount.url.rpartition("/")[2], None)
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        try:
+            server = await self._loop.create_server(self._connection, HOST, self._wanted, backlog=BACKLOG)
+        except OSError as error:
+            self._failure = error
+            self._started.set()
+            return
+        self._port = server.sockets[0].getsockname()[1]
+        self._started.set()
+        await self._stop.wait()
+        server.close()
+        tasks = [c.task for c in self._alive if c.task is not None]
+        for connection in tuple(self._alive):
+            connection.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _connection(self) -> ServerConnection:
+        return ServerConnection(next(self._numbers), self._plan, bad_request, self._alive)
+
+    def _plan(self, received: Received) -> Plan:
+        if received.method == "OPTIONS":
+            allowed = (("Allow", "GET, HEAD, OPTIONS, POST"),)
+            return Plan(json_script(204, None, headers=allowed).but(pieces=()))
+        parts = without_query(received.path).split("/")
+        if parts[1] != "m":
+            return Plan(self._player.script(received))
+        mount = self._mounts.get(parts[2]) if len(parts) > 2 else None
+        if mount is None:
+            return Plan(refusal(404, "this mount is not there (any more)"))
+        return mount.plan(received)
+
+
+def _advice(port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {HOST} is in use: give another --port, or 0 for a free one"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs privileges: give a --port above 1023, or 0 for a free one"
+    return f"can't listen on {HOST}:{port}: {error.strerror or error}"
