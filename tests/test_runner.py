@@ -145,7 +145,10 @@ def test_a_client_that_hangs_is_given_up(observe: Observe) -> None:
 def test_a_caller_who_has_seen_enough_closes_the_iterator(observe: Observe) -> None:
     """After so many output events the iterator is closed; the time of it is kept."""
     provider = Fake("hang")
-    run = observe(provider, Watch(stop_after=2))
+    seen: list[tuple[int, bool]] = []
+    watch = Watch(stop_after=2, on_stopped=lambda: seen.append((provider.iterator_closed, provider.closed.is_set())))
+    run = observe(provider, watch)
+    assert seen == [(1, False)], "looked at after the iterator was closed, before the client was"
     assert run.events == SAID[:3]
     assert run.stopped_at is not None
     assert not run.hung

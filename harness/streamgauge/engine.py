@@ -1,4 +1,6 @@
-"""Judges an exchange by the server rules: a rule yields findings, the engine turns them into verdicts.
+"""Judges what was seen by rules: a rule yields findings, the engine turns them into verdicts.
+
+An `Exchange` is judged by server rules, an `Observation` by client rules.
 
 Blame is kept apart: an exception inside a rule is the harness's own failure, verdict `error`, and never the
 subject's.
@@ -9,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import islice
+from typing import Literal
 
 from streamgauge.events import EXCERPT, Span
+from streamgauge.observation import Observation
 from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, Verdict, rules_for
 
 MOST_FINDINGS = 1000
@@ -19,16 +23,17 @@ MOST_FINDINGS = 1000
 _KEY = re.compile(r"\b(sk|xai|gsk|hf|AIza|pplx)[-_A-Za-z0-9]{16,}|(?<=Bearer )[^\s\"']{8,}")
 
 
-def judge(exchange: Exchange, rules: Iterable[Rule] | None = None, *, subject: str = "") -> list[Verdict]:
+def judge(exchange: Exchange | Observation, rules: Iterable[Rule] | None = None, *, subject: str = "") -> list[Verdict]:
     """One verdict for each rule, in order of the rules.
 
-    rules: by default every server rule that applies to the exchange's dialect.
+    rules: by default every server rule that applies to the exchange's dialect (every client rule for an observation).
     """
-    chosen = rules_for(exchange.dialect, "server") if rules is None else rules
+    role: Literal["server", "client"] = "client" if isinstance(exchange, Observation) else "server"
+    chosen = rules_for(exchange.dialect, role) if rules is None else rules
     return [_judge_one(rule, exchange, subject) for rule in chosen]
 
 
-def _judge_one(rule: Rule, exchange: Exchange, subject: str) -> Verdict:
+def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Verdict:
     blank = Verdict(rule=rule.id, subject=subject, verdict="pass", case=exchange.case)
     try:
         findings = list(islice(rule.judge(exchange), MOST_FINDINGS))

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field
 from typing import cast
@@ -27,12 +27,14 @@ GRACE = 2.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """How to observe. timeout: seconds until the run counts as hung. stop_after: close the iterator after so many
-    output events, as a caller does who has seen enough. modules: import names of the client library, for telling
-    whose exception was raised. secrets: texts that no message may show.
+    output events, as a caller does who has seen enough; on_stopped is called then, before the client itself is
+    closed, so that what the early end did by itself can be looked at. modules: import names of the client library,
+    for telling whose exception was raised. secrets: texts that no message may show.
     """
 
     timeout: float = 60.0
     stop_after: int | None = None
+    on_stopped: Callable[[], object] | None = None
     modules: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
@@ -84,6 +86,8 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
                 for event in events:
                     if record.take(event):
                         break
+            if record.stopped_at is not None and record.watch.on_stopped:
+                record.watch.on_stopped()
         except BaseException as error:  # whatever it is, it is what the client's caller got
             record.raised = raised(error, record.watch)
         finally:
@@ -141,6 +145,8 @@ async def _consume(provider: Provider, request: ChatRequest, record: _Record) ->
             async for event in events:
                 if record.take(event):
                     break
+        if record.stopped_at is not None and record.watch.on_stopped:
+            await asyncio.to_thread(record.watch.on_stopped)  # the loop goes on: it may be what closes
     except Exception as error:
         record.raised = raised(error, record.watch)
     finally:

@@ -36,7 +36,7 @@ class RunReport:
 
     started: ISO 8601 with offset. versions: of streamgauge, Python and whatever else matters.
     stale: entries of the expected-failures file that no longer fail, one line of text each; they make the run red.
-    notes: what a reader should know, one line each.
+    notes: what a reader should know, one line each. partial: the run was interrupted, and holds what it had judged.
     """
 
     started: str
@@ -45,6 +45,7 @@ class RunReport:
     verdicts: tuple[Verdict, ...] = ()
     stale: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    partial: bool = False
     schema: str = field(default=SCHEMA, init=False)
 
     @property
@@ -64,10 +65,10 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """0 good; 1 something failed that was not expected to, or an expectation is stale; 2 nothing judged, or an
-        error of the harness (which comes first: it makes the rest doubtful)."""
+        """0 good; 1 something failed that was not expected to, or an expectation is stale; 2 nothing judged, not all
+        judged, or an error of the harness (which comes first: it makes the rest doubtful)."""
         summary = self.summary
-        if summary["error"] or not self.judged:
+        if summary["error"] or self.partial or not self.judged:
             return 2
         return 1 if summary["fail"] or summary["stale"] else 0
 
@@ -81,6 +82,7 @@ class RunReport:
             "verdicts": [{**asdict(v), "span": list(v.span)} for v in self.verdicts],
             "stale": list(self.stale),
             "notes": list(self.notes),
+            "partial": self.partial,
             "summary": self.summary,
         }
 
