@@ -6,18 +6,20 @@ A provider is a module of `streamgauge_providers`, or the object of an entry poi
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import StreamgaugeError, UnavailableError
 from streamgauge.events import Event
 from streamgauge.registry import by_name, extensions, modules, pick
 
+T = TypeVar("T")
 Capability = Literal["sync", "async", "usage", "tools", "reasoning", "refusal", "n", "finish", "errors"]
 
 
@@ -43,6 +45,26 @@ class Provider(Protocol):
     def astream(self, request: ChatRequest, /) -> AsyncIterator[Event]: ...
     def close(self) -> None: ...
     async def aclose(self) -> None: ...
+
+
+class PerLoop(Generic[T]):
+    """An async client that is reused while the event loop is the same: its kept connections belong to one loop.
+
+    The first is made at once, so that its cost is not in the first stream's times.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._client = make()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> T:
+        """The client of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            self._client = self._make()
+        self._loop = loop
+        return self._client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

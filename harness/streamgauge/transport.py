@@ -1,0 +1,268 @@
+"""One request over HTTP/1.1, recorded as it comes: what the wire did wrong is in the trace, not an exception.
+
+No retries, no redirects, no proxy towards loopback, and `Accept-Encoding: identity`: content coding buffers,
+and a trace is of the bytes that the dialect speaks of.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import httpx2
+
+from streamgauge.chat import ChatRequest
+from streamgauge.dialect import Decoder, Dialect
+from streamgauge.errors import BackendError, StreamgaugeError
+from streamgauge.events import to_json
+from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
+
+TIMEOUT = 60.0
+BODY_LIMIT = 256 * 1024 * 1024
+"""Bytes of a body after which `fetch` disconnects: a backend that never stops must not fill the memory."""
+
+_MASK = "*"
+_SHORTEST_SECRET = 8  # a made-up key like "x" is no secret, and masking it would deface every text
+
+
+class UnreachableError(BackendError):
+    """Nothing answered: refused, no such host, TLS failed, no connection in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One HTTP request, ready to be sent."""
+
+    url: str
+    headers: Headers
+    body: dict[str, Any]
+
+    @property
+    def content(self) -> bytes:
+        return to_json(self.body).encode()
+
+
+def outgoing(
+    base_url: str, dialect: Dialect, request: ChatRequest, *, api_key: str = "", headers: Iterable[tuple[str, str]] = ()
+) -> Outgoing:
+    """What a dialect sends to a base URL for a request; `headers` come last and replace those of the same name.
+
+    Raises StreamgaugeError for a base URL that is none, and for a key that no header can carry.
+    """
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise StreamgaugeError("the API key has characters that an HTTP header can't carry: is it the right one?")
+    wire = dialect.request(request)
+    accept = dialect.media_type if request.stream else "application/json"
+    table = {
+        "content-type": ("Content-Type", "application/json"),
+        "accept": ("Accept", accept),
+        "accept-encoding": ("Accept-Encoding", "identity"),
+    }
+    auth = ((dialect.auth.header, dialect.auth.prefix + api_key),) if api_key else ()
+    for name, value in (*auth, *wire.headers, *headers):
+        table[name.lower()] = (name, value)
+    return Outgoing(join_url(base_url, wire.path), tuple(table.values()), wire.body)
+
+
+def join_url(base_url: str, path: str) -> str:
+    """The URL of a path below a base URL, which may end in a slash.
+
+    Raises StreamgaugeError where the base URL is not an absolute http or https URL.
+    """
+    try:
+        url = httpx2.URL(base_url.rstrip("/") + path)
+    except httpx2.InvalidURL as error:
+        raise StreamgaugeError(f"{base_url!r} is not a URL ({error}): give one like http://localhost:8000/v1") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise StreamgaugeError(f"{base_url!r} is not an http URL: give one like http://localhost:8000/v1")
+    return str(url)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = httpx2.URL(url).host
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def shown(url: str) -> str:
+    """A URL fit for a message: without user, password and query, where some put a key."""
+    return str(httpx2.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def masked(text: str, secret: str) -> str:
+    """A text in which a secret is as many asterisks."""
+    return text.replace(secret, _MASK * len(secret)) if len(secret) >= _SHORTEST_SECRET else text
+
+
+def unreachable(url: str, error: Exception) -> UnreachableError:
+    """The error for a connection that did not come about."""
+    return UnreachableError(
+        f"nothing answers at {shown(url)}: {_reason(error)}; is the server running, is the URL right?"
+    )
+
+
+def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
+    """What to do about a 404 whose base URL lacks what the dialect's base URLs end in, else ""."""
+    if status != 404 or not dialect.base_path or base_url.rstrip("/").endswith(dialect.base_path):
+        return ""
+    right = shown(base_url).rstrip("/") + dialect.base_path
+    return f"the base URL does not end in {dialect.base_path}: try {right}"
+
+
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
+"""Failures before a request was sent: they say nothing about a stream."""
+
+
+def ending(error: httpx2.RequestError) -> TraceEnd:
+    """How a response ended that failed with this error of httpx2's."""
+    if isinstance(error, httpx2.TimeoutException):
+        return "timeout"
+    return "reset" if isinstance(error, httpx2.NetworkError) else "incomplete"
+
+
+class Recorder:
+    """Records one response; it does no I/O. `sent` starts the clock, `trace` is what was recorded so far.
+
+    The decoder, where one is given, counts events, so that the caller can stop after some of them.
+    """
+
+    def __init__(self, request: Outgoing, secret: str = "", decoder: Decoder | None = None) -> None:
+        self._request = request
+        self._secret = secret
+        self._decoder = decoder
+        self._start = perf_counter()
+        self._arrivals: list[Arrival] = []
+        self._head: dict[str, Any] = {}
+        self._end: dict[str, Any] = {}
+        self.events = 0
+        self.size = 0
+
+    @property
+    def now(self) -> float:
+        return perf_counter() - self._start
+
+    def on_trace(self, name: str, _info: Any) -> None:
+        """httpcore's trace hook: the request is sent when its body has been handed to the kernel."""
+        if name == "http11.send_request_body.complete":
+            self._start = perf_counter()
+
+    def head(self, response: httpx2.Response) -> None:
+        headers = tuple((n.decode("latin-1"), v.decode("latin-1")) for n, v in response.headers.raw)
+        self._head = {
+            "headers_at": self.now,
+            "status": response.status_code,
+            "headers": tuple((n, masked(v, self._secret)) for n, v in headers if n.lower() != "set-cookie"),
+            "http_version": response.http_version,
+        }
+
+    def feed(self, data: bytes) -> None:
+        self._arrivals.append(Arrival(self.now, data))
+        self.size += len(data)
+        if self._decoder is not None:
+            self.events += len(self._decoder.feed(data))
+
+    def ended(self, how: TraceEnd, note: str = "") -> None:
+        self._end = {"ended": how, "ended_at": self.now, "note": masked(note, self._secret)}
+
+    def trace(self) -> Trace:
+        return Trace(
+            arrivals=tuple(_masked_arrivals(self._arrivals, self._secret)),
+            request=self._request.body,
+            timed=True,
+            **self._head,
+            **self._end,
+        )
+
+
+def fetch(
+    base_url: str,
+    dialect: Dialect,
+    request: ChatRequest,
+    *,
+    api_key: str = "",
+    timeout: float = TIMEOUT,
+    headers: Iterable[tuple[str, str]] = (),
+    stop_after: int | None = None,
+    deadline: float | None = None,
+) -> Trace:
+    """Ask once and record each read until the HTTP message ends, whatever the dialect says on the way.
+
+    timeout: seconds of silence until the trace ends in "timeout"; deadline: the same for the whole, in seconds
+    since the request was sent, looked at with each read. stop_after: disconnect after that many events ("closed").
+    The note of a 404 says where the base URL is likely to be wrong. The key is in no part of the trace.
+
+    Raises UnreachableError where nothing could be reached, StreamgaugeError for a base URL that is none.
+    """
+    out = outgoing(base_url, dialect, request, api_key=api_key, headers=headers)
+    recorder = Recorder(out, api_key, dialect.decoder() if stop_after is not None else None)
+    try:
+        with (
+            httpx2.Client(timeout=timeout, trust_env=not is_loopback(out.url)) as client,
+            client.stream(
+                "POST", out.url, headers=out.headers, content=out.content, extensions={"trace": recorder.on_trace}
+            ) as response,
+        ):
+            recorder.head(response)
+            _record(response.iter_raw(), recorder, stop_after, deadline)
+    except NEVER_SENT as error:
+        raise unreachable(out.url, error) from None
+    except httpx2.RequestError as error:
+        recorder.ended(ending(error), _reason(error))
+    trace = recorder.trace()
+    hint = advice(base_url, dialect, trace.status)
+    return replace(trace, note=hint) if hint else trace
+
+
+def fetch_json(
+    base_url: str,
+    dialect: Dialect,
+    request: ChatRequest,
+    *,
+    api_key: str = "",
+    timeout: float = TIMEOUT,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Trace:
+    """The non-streaming twin of a request: the trace's status, headers and body are the answer; raises as `fetch`."""
+    twin = replace(request, stream=False)
+    return fetch(base_url, dialect, twin, api_key=api_key, timeout=timeout, headers=headers)
+
+
+def _record(reads: Iterator[bytes], recorder: Recorder, stop_after: int | None, deadline: float | None) -> None:
+    for data in reads:
+        recorder.feed(data)
+        if stop_after is not None and recorder.events >= stop_after:
+            recorder.ended("closed", f"disconnected after {recorder.events} events")
+            return
+        if recorder.size > BODY_LIMIT:
+            recorder.ended("closed", f"disconnected after {recorder.size} bytes")
+            return
+        if deadline is not None and recorder.now > deadline:
+            recorder.ended("timeout", f"not at its end after {deadline:g} s")
+            return
+    recorder.ended("eof")
+
+
+def _masked_arrivals(arrivals: list[Arrival], secret: str) -> Iterator[Arrival]:
+    """The same reads; a key that the backend repeats in its body (in an error, say) is as many asterisks."""
+    key = secret.encode()
+    body = b"".join(a.data for a in arrivals)
+    if len(key) < _SHORTEST_SECRET or key not in body:
+        yield from arrivals
+        return
+    body = body.replace(key, _MASK.encode() * len(key))
+    start = 0
+    for arrival in arrivals:
+        yield Arrival(arrival.at, body[start : start + len(arrival.data)])
+        start += len(arrival.data)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
