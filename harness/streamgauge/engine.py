@@ -43,9 +43,10 @@ def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Ve
         return blank.marked(verdict="error", reason=f"the rule itself failed: {type(error).__name__}: {error}")
     if not findings:
         return blank
-    first = findings[0]
+    hard = [f for f in findings if not f.mild]
+    first = (hard or findings)[0]
     return blank.marked(
-        verdict=rule.severity,
+        verdict=rule.severity if hard or rule.severity != "fail" else "non-strict",
         expected=first.expected,
         got=_redacted(first.got),
         span=first.span,

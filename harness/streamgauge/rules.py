@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from streamgauge.events import NO_SPAN, Event, Span
 from streamgauge.message import Message, assemble
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Keyword = Literal["MUST", "SHOULD", "MAY"]
 Basis = Literal["standard", "vendor-doc", "de-facto"]
 Outcome = Literal["pass", "fail", "non-strict", "info", "skip", "error"]
+T = TypeVar("T")
 Need = Literal["headers", "request", "reference", "timing", "stop", "tools"]
 
 
@@ -35,11 +36,16 @@ class NotApplicable(Exception):  # noqa: N818 - not an error: the reason why a r
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One departure from a rule: what was expected, what came, and where in the body."""
+    """One departure from a rule: what was expected, what came, and where in the body.
+
+    mild: no document that this vendor is bound by forbids it, only practice speaks against it: it accuses of
+    `non-strict` at most, whatever the rule's severity.
+    """
 
     expected: str
     got: str
     span: Span = NO_SPAN
+    mild: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,17 @@ class Exchange:
     def message(self) -> Message:
         return assemble(self.dialect.name, self.events)
 
+    @cached_property
+    def _views(self) -> dict[Any, Any]:
+        return {}
+
+    def derived(self, view: Callable[[Exchange], T]) -> T:
+        """What a function makes of this exchange, worked out once: for views that several rules share."""
+        if view not in self._views:
+            self._views[view] = view(self)
+        found: T = self._views[view]
+        return found
+
     @property
     def request(self) -> Mapping[str, Any]:
         """The JSON body that asked; raises NotApplicable where it is not known."""
@@ -139,7 +156,11 @@ class Example:
         arrivals = tuple(Arrival(t, body[a:b]) for t, a, b in zip(times, marks, marks[1:], strict=False))
         headers = self.headers
         if headers is None:
-            headers = (("Content-Type", dialect.media_type), ("Cache-Control", "no-cache"))
+            headers = (
+                ("Content-Type", dialect.media_type),
+                ("Cache-Control", "no-cache"),
+                ("X-Accel-Buffering", "no"),
+            )
         trace = Trace(
             arrivals=arrivals,
             status=self.status,
