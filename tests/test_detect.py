@@ -1,0 +1,138 @@
+"""What bytes look like."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamgauge.detect import another, detect, guesses, kind_of, means_something, not_a_stream
+from streamgauge.dialect import Dialect
+from streamgauge.errors import StreamgaugeError
+from streamgauge.registry import get_dialect
+
+CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+ANTHROPIC = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n'
+
+
+@pytest.fixture
+def chat() -> Dialect:
+    return get_dialect("openai-chat")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"data: a\n\n", "event-stream"),
+        (b"\xef\xbb\xbfdata: a\n\n", "event-stream"),
+        (b"\r\n\r\nevent: x\n", "event-stream"),
+        (b": a comment\n\n", "event-stream"),
+        (b"da", "event-stream"),
+        (b"id: \x00\x01\x02\n\n", "event-stream"),
+        (b"color: blue\n\ndata: a\n\n", "event-stream"),
+        (b"color: blue\n\n", "text"),
+        (b"Hello", "text"),
+        (b"", "empty"),
+        (gzip.compress(b"data: a\n\n"), "compressed"),
+        (b"  <!DOCTYPE html>\n<p>data: a", "markup"),
+        (b"<Error>no</Error>", "markup"),
+        (b'{"error": {"message": "no"}}', "json"),
+        (b'[{\n  "candidates": []}]', "json"),
+        (b'{"a": 1}\n{"a": 2}\n', "json-lines"),
+        (bytes(range(256)), "binary"),
+        ("data: a\n\n".encode("utf-16"), "binary"),
+    ],
+)
+def test_kinds(head: bytes, kind: str) -> None:
+    """Each kind of bytes is told by its beginning."""
+    assert kind_of(head)[0] == kind
+
+
+def test_says_what_a_json_error_says() -> None:
+    """The words for a JSON error quote its message, wherever the vendor puts it."""
+    assert "'no such model'" in kind_of(b'{"error": {"message": "no such model"}}')[1]
+    assert "'no'" in kind_of(b'{"error": "no"}')[1]
+    assert "'Not Found'" in kind_of(b'{"detail": "Not Found"}')[1]
+
+
+def test_says_how_to_decompress() -> None:
+    """Compressed bytes come with the command that helps."""
+    assert "gunzip" in kind_of(gzip.compress(b"x"))[1]
+
+
+def test_each_framing_takes_its_own_kind() -> None:
+    """What is no event stream may be what another framing needs."""
+    assert not_a_stream(CHUNK, "sse") is None
+    assert not_a_stream(CHUNK, "ndjson")
+    assert not_a_stream(b'{"a": 1}\n{"a": 2}\n', "ndjson") is None
+    assert not_a_stream(b'[{"a": 1}', "json-array") is None
+    assert not_a_stream(bytes(range(256)), "eventstream") is None
+    assert not_a_stream(b"hello", None) is None
+    assert not_a_stream(b"<html>", None)
+
+
+def test_detects_with_a_reason() -> None:
+    """A dialect that is sure says why."""
+    guess = detect(CHUNK)
+    assert guess.dialect == "openai-chat"
+    assert "chat.completion.chunk" in guess.reason
+
+
+@pytest.mark.parametrize("head", [b"", b"data: a\n\n", b"hello", gzip.compress(b"x"), b"<html>", b'{"error": "no"}'])
+def test_what_is_not_sure_raises(head: bytes) -> None:
+    """Nothing is guessed: the error says what it looks like."""
+    with pytest.raises(StreamgaugeError, match=r"looks like|is empty"):
+        detect(head)
+
+
+def test_an_unsure_event_stream_asks_for_the_option() -> None:
+    """An event stream of no known dialect names the option and the dialects there are."""
+    with pytest.raises(StreamgaugeError, match=r"--dialect \(.*openai-chat"):
+        detect(b"data: a\n\n")
+
+
+def test_another_dialects_stream_is_told(chat: Dialect) -> None:
+    """Events that mean nothing in the dialect, and have a type of their own, are another's."""
+    assert another(chat, CHUNK) is None
+    assert "message_start" in (another(chat, ANTHROPIC) or "")
+
+
+def test_too_little_to_tell_is_admitted(chat: Dialect) -> None:
+    """One silent event without a type of its own may be the beginning of a good stream (Azure sends such a one)."""
+    assert another(chat, b'data: {"choices":[],"prompt_filter_results":[]}\n\n') is None
+    assert another(chat, b": OPENROUTER PROCESSING\n\n") is None
+    assert another(chat, b"data: not json\n\n") is None
+    assert another(chat, b'data: {"x":1}\n\ndata: {"x":2}\n\n')
+
+
+def test_meaning_is_more_than_a_name(chat: Dialect) -> None:
+    """An id and a count of tokens are in every dialect; text, an error or nonsense are this one's."""
+    assert means_something(chat, CHUNK)
+    assert means_something(chat, b"data: nonsense\n\n")
+    assert means_something(chat, b"data: [DONE]\n\n")
+    assert not means_something(chat, b'data: {"id":"x","model":"m","usage":{"prompt_tokens":1}}\n\n')
+
+
+@given(st.binary(max_size=300))
+@settings(deadline=None)
+def test_any_bytes_have_a_kind(head: bytes) -> None:
+    """No bytes at all make a guess fail, and every kind has words."""
+    assert kind_of(head)[1]
+    guesses(head)
+    another(get_dialect("openai-chat"), head)
+
+
+@pytest.mark.shared
+def test_no_real_stream_is_refused(shared: Path, chat: Dialect) -> None:
+    """Every real stream of the dialect is admitted, whole and cut behind its first event."""
+    lines = (shared / "streams" / "index.jsonl").read_text().splitlines()
+    for entry in (json.loads(line) for line in lines):
+        if entry["dialect"] == chat.name:
+            body = (shared / "streams" / entry["file"]).read_bytes()
+            for head in (body, body[: body.find(b"\n\n") + 2], body[:1], body[:40]):
+                assert not_a_stream(head, chat.framing) is None, entry["file"]
+                assert another(chat, head) is None, entry["file"]
