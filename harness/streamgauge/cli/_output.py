@@ -1,0 +1,78 @@
+"""What the commands share in printing: where `--json` goes, tables, and the one line that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from streamgauge.cli._secrets import mask
+from streamgauge.errors import StreamgaugeError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """`--json FILE|-`, the parameter `json_file`."""
+    option = click.option(
+        "--json", "json_file", metavar="FILE|-", help="Write the result as JSON; - is standard output."
+    )
+    return option(command)
+
+
+def write(target: str, content: str) -> None:
+    """Write to a file, or to standard output where the target is "-".
+
+    Raises StreamgaugeError where the file can't be written.
+    """
+    if target == "-":
+        click.echo(content, nl=False)
+        return
+    try:
+        Path(target).write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise StreamgaugeError(f"can't write {target}: {error.strerror}") from error
+
+
+def write_json(target: str, value: Any) -> None:
+    """Write a JSON value, ASCII only, as `write` does."""
+    write(target, json.dumps(value, indent=1) + "\n")
+
+
+def complain(message: str) -> None:
+    """One line on standard error, without ending the command."""
+    click.echo(mask(f"Error: {' '.join(message.split())}"), err=True)
+
+
+def note(message: str) -> None:
+    """What the reader should know but did not ask for, on standard error."""
+    click.echo(mask(message), err=True)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table on a terminal; elsewhere one line a row with tabs between, for other programs to cut."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*head, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    Console().print(shown)
+
+
+def details(pairs: Iterable[tuple[str, str]]) -> None:
+    """Name and value, one a line; what has no value is left out."""
+    shown = [(name, value) for name, value in pairs if value]
+    width = max(len(name) for name, _ in shown)
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {value}")

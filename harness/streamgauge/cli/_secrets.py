@@ -1,0 +1,41 @@
+"""Keeps keys out of what is printed: an error message of a library may quote the header that it sent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+_OPTION = re.compile(r"--[a-z-]*(?:key|token|secret|password)")
+_VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$")
+_SHORTEST = 6  # a shorter value ("x", "none") is no secret, and would blot out half the message
+
+_PATTERNS = (
+    re.compile(r"(?<=[Bb]earer )[^\s\"',]{3,}"),
+    re.compile(r"\b(?:sk|xai|gsk|hf|pplx)[-_][-_A-Za-z0-9]{8,}|\bAIza[-_A-Za-z0-9]{16,}"),
+    re.compile(r"(?<=://)[^/\s@\"']+(?=@)"),
+)
+
+
+def mask(text: str, argv: Sequence[str] = ()) -> str:
+    """The text with every key that the call or the environment holds, and what looks like one, as `***`."""
+    for secret in sorted({*_given(argv), *_environment()}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    for pattern in _PATTERNS:
+        text = pattern.sub("***", text)
+    return text
+
+
+def _given(argv: Sequence[str]) -> Iterator[str]:
+    for word in argv:
+        option, given, value = word.partition("=")
+        if given and _OPTION.fullmatch(option) and len(value) >= _SHORTEST:
+            yield value
+    for option, value in pairwise(argv):
+        if _OPTION.fullmatch(option) and len(value) >= _SHORTEST:
+            yield value
+
+
+def _environment() -> Iterator[str]:
+    return (v for n, v in os.environ.items() if _VARIABLE.search(n) and len(v) >= _SHORTEST)
