@@ -1,0 +1,1 @@
+"""What a run of verdicts looks like: terminal, JSON, JUnit XML, Markdown and one self-contained HTML page."""
