@@ -1,0 +1,352 @@
+"""Every fault on every recording that it fits: it applies, it is pure, and it does what its effect says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamgauge.errors import StreamgaugeError, UnknownNameError
+from streamgauge.events import End, Event, KeepAlive, StreamError, TextDelta, unlocated
+from streamgauge.faults import Fault, all_faults, apply_faults, effect_of
+from streamgauge.message import assemble
+from streamgauge.recordings import Recording, shipped
+from streamgauge.registry import all_dialects, get_dialect
+from streamgauge.script import Piece, Script, script_of
+
+EFFECTS = ("lossless", "surplus", "truncated", "broken", "stalled", "error", "refused", "damaged")
+
+
+def cases() -> Iterator[object]:
+    """Each fault with each of its variants on each recording that it fits."""
+    for fault in all_faults().values():
+        for variant in fault.variants:
+            for name, recording in shipped().items():
+                if fault.fits(recording.get_dialect()):
+                    spec = f"{fault.name}:{variant}" if variant else fault.name
+                    yield pytest.param(fault, spec, recording, id=f"{spec}-{name}")
+
+
+def said(script: Script) -> list[Event]:
+    """What the delivered bytes say, without places, without what says nothing."""
+    events = script.dialect.decode(script.delivered)
+    return [unlocated(e) for e in events if not isinstance(e, (KeepAlive, End))]
+
+
+def ended(script: Script) -> str:
+    """How the dialect's decoder says that the delivered bytes end."""
+    return script.dialect.read(script.delivered).ended
+
+
+def script(*events: Event, dialect: str = "openai-chat") -> Script:
+    """A script of one piece an event, without a recording."""
+    found = get_dialect(dialect)
+    return Script(dialect=found, pieces=tuple(map(Piece, found.encode(events))))
+
+
+@pytest.mark.parametrize(("fault", "spec", "recording"), list(cases()))
+def test_effect(fault: Fault, spec: str, recording: Recording) -> None:
+    """A fault applies to every recording that it fits, gives the same each time, and keeps what its effect promises."""
+    plain = script_of(recording)
+    played = apply_faults(plain, spec)
+    assert played == apply_faults(script_of(recording), spec)
+    assert all(isinstance(p, Piece) and p.data and p.delay >= 0 for p in played.pieces)
+    match fault.effect:
+        case "lossless":
+            assert said(played) == said(plain)
+            assert ended(played) == ended(plain)
+        case "surplus":
+            assert played.delivered.startswith(plain.body)
+            assert len(played.delivered) > len(plain.body)
+            assert played.dialect.read(played.delivered).choices == recording.message.choices
+        case "truncated":
+            assert played.ending == "complete"
+            assert ended(played) == "truncated"
+        case "broken":
+            assert played.ending in ("fin", "reset")
+            assert ended(played) == "truncated"
+        case "stalled":
+            assert played.head_delay is None or played.ending == "hold"
+        case "error":
+            assert any(isinstance(e, StreamError) for e in said(played))
+            assert ended(played) == "error"
+        case "refused":
+            assert (played.status, played.body) != (200, plain.body)
+            assert not any(isinstance(e, TextDelta) for e in said(played))
+        case _:
+            assert fault.expected
+
+
+@pytest.mark.parametrize("fault", list(all_faults().values()), ids=lambda f: f.name)
+def test_declaration(fault: Fault) -> None:
+    """A fault says what it is, in the words that readers and the conformance run rely on."""
+    assert fault.effect in EFFECTS
+    assert fault.expected
+    assert fault.title
+    assert fault.apply.__doc__
+    assert fault.variants
+    assert ":" not in fault.name
+    assert "+" not in fault.name
+    assert any(fault.fits(d) for d in all_dialects().values())
+
+
+def test_ids_are_unique() -> None:
+    """Two faults never share an id of the catalogue."""
+    ids = [f.id for f in all_faults().values()]
+    assert len(ids) == len(set(ids))
+
+
+TAKE_ANY_TEXT = ("retry-after", "wrong-content-type")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [f for f in all_faults().values() if f.argument and f.name not in TAKE_ANY_TEXT],
+    ids=lambda f: f.name,
+)
+def test_bad_argument(fault: Fault) -> None:
+    """An argument that makes no sense is named, with what is expected."""
+    plain = script(TextDelta("Hello"), End("complete"))
+    with pytest.raises(StreamgaugeError, match=f"fault '{fault.name}': 'no-such-thing' is not"):
+        apply_faults(plain, f"{fault.name}:no-such-thing")
+
+
+def test_unknown_fault() -> None:
+    """A misspelt fault is refused with the nearest name."""
+    with pytest.raises(UnknownNameError, match="did you mean 'byte-by-byte'"):
+        apply_faults(script(TextDelta("x")), "byte-by-bite")
+
+
+def lossless() -> list[str]:
+    """Specs of the lossless faults of the bytes and of the content."""
+    return [
+        f"{f.name}:{v}" if v else f.name
+        for f in all_faults().values()
+        if f.effect == "lossless" and f.layer in ("bytes", "content", "dialect") and f.name != "oversized-line"
+        for v in f.variants
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(specs=st.lists(st.sampled_from(lossless()), max_size=4), name=st.sampled_from(sorted(shipped())))
+def test_lossless_faults_compose(specs: list[str], name: str) -> None:
+    """Any few lossless faults in any order say the same as none."""
+    plain = script_of(shipped()[name])
+    assert said(apply_faults(plain, "+".join(specs))) == said(plain)
+
+
+@settings(deadline=None, max_examples=60)
+@given(name=st.sampled_from(sorted(all_faults())), body=st.binary(max_size=300))
+def test_any_bytes(name: str, body: bytes) -> None:
+    """A fault applies to a script whose bytes are no stream at all."""
+    dialect = get_dialect("openai-chat")
+    plain = Script(dialect=dialect, pieces=(Piece(body),) if body else ())
+    apply_faults(plain, name)
+
+
+def test_empty_script() -> None:
+    """Every fault bears an answer without a body."""
+    for name in all_faults():
+        apply_faults(script(), name)
+
+
+def test_effect_of_a_composition() -> None:
+    """The first fault that is not lossless decides."""
+    assert effect_of("bom+truncate:3+byte-by-byte") == "truncated"
+    assert effect_of("bom+byte-by-byte") == "lossless"
+    assert effect_of("") == "lossless"
+
+
+PLAIN = script(TextDelta("Hello"), TextDelta(' "wörld"'), TextDelta("again"), End("complete"))
+
+
+def pieces(spec: str, plain: Script = PLAIN) -> list[bytes]:
+    """The writes under a spec."""
+    return [p.data for p in apply_faults(plain, spec).pieces]
+
+
+def test_cut_everywhere() -> None:
+    """A cut at any position gives two pieces that add up to the body."""
+    for position in range(1, len(PLAIN.body)):
+        assert pieces(f"cut:{position}") == [PLAIN.body[:position], PLAIN.body[position:]]
+    assert pieces("cut:-3")[1] == PLAIN.body[-3:]
+    with pytest.raises(StreamgaugeError, match="the body has"):
+        pieces("cut:100000")
+
+
+def test_byte_by_byte() -> None:
+    """One byte a write, also behind a BOM, which is split with it."""
+    assert pieces("bom+byte-by-byte")[:3] == [b"\xef", b"\xbb", b"\xbf"]
+    assert set(map(len, pieces("byte-by-byte"))) == {1}
+
+
+def test_one_event_per_write_undoes_cuts() -> None:
+    """Frames are what was written first."""
+    assert pieces("byte-by-byte+one-event-per-write") == [p.data for p in PLAIN.pieces]
+    assert pieces("whole") == [PLAIN.body]
+
+
+def test_random_cuts_follow_the_seed() -> None:
+    """A seed is a cut; another seed another one."""
+    assert pieces("random-cuts:1") == pieces("random-cuts:1")
+    assert pieces("random-cuts:1") != pieces("random-cuts:2")
+    assert b"".join(pieces("random-cuts:5")) == PLAIN.body
+
+
+@pytest.mark.parametrize(
+    ("spec", "place"),
+    [
+        ("cut-inside:utf-8", b"\xc3|\xb6"),
+        ("line-ends:crlf+cut-inside:crlf", b"\r|\n"),
+        ("bom+cut-inside:bom", b"\xef|\xbb|\xbf"),
+        ("cut-inside:field", b"da|ta:"),
+        ("cut-inside:escape", b'\\|"'),
+        ("cut-inside:terminator", b"[|D|O|N|E|]"),
+    ],
+)
+def test_cut_inside(spec: str, place: bytes) -> None:
+    """The cut goes through what it is named after."""
+    assert place in b"|".join(pieces(spec))
+
+
+@pytest.mark.parametrize(
+    ("style", "has", "lacks"),
+    [("crlf", b"\r\n\r\n", b"}\n"), ("cr", b"}\r\rdata", b"\n"), ("mixed", b"}\r", b"\r\n\r\n\r\n")],
+)
+def test_line_ends(style: str, has: bytes, lacks: bytes) -> None:
+    """The style is in the bytes, and the old one is not."""
+    body = b"".join(pieces(f"line-ends:{style}"))
+    assert has in body
+    assert lacks not in body
+
+
+def test_multi_line() -> None:
+    """Each object is over several data lines, and [DONE] on one."""
+    body = b"".join(pieces("multi-line:3"))
+    assert body.count(b"data: ") == 3 * 3 + 1
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+def test_no_space() -> None:
+    """The optional space is gone everywhere, also before [DONE]."""
+    body = b"".join(pieces("no-space"))
+    assert b": {" not in body
+    assert body.endswith(b"data:[DONE]\n\n")
+
+
+@pytest.mark.parametrize("name", ["retry", "id"])
+def test_blocks_without_data(name: str) -> None:
+    """`alone` makes blocks of their own, `inside` puts the line into events."""
+    line = {"retry": b"retry: 3000\n", "id": b"id: 7\n"}[name]
+    assert line + b"\n" in pieces(f"{name}-lines:alone")
+    assert line + b"\n" not in b"".join(pieces(f"{name}-lines:inside"))
+    assert line + b"data: {" in b"".join(pieces(f"{name}-lines:inside"))
+
+
+def test_comments_behind_an_id() -> None:
+    """`with-id` sets an id before the first comment that could become an event of it."""
+    body = b"".join(pieces("comments:with-id"))
+    assert b"id: 1\n" in body
+    assert b"\n\n:" in body.partition(b"id: 1\n")[2]
+
+
+def test_truncate_counts_events() -> None:
+    """So many events stay; a negative number counts from the end."""
+    assert len(pieces("truncate:1")) == 1
+    assert len(pieces("truncate:-1")) == 3
+    with pytest.raises(StreamgaugeError, match="the stream has 4 events"):
+        pieces("truncate:9")
+
+
+def test_truncate_mid_event_cuts_output() -> None:
+    """The cut goes through an event with output, and through a given byte where one is named."""
+    kept = b"".join(pieces("truncate-mid-event"))
+    assert PLAIN.body.startswith(kept)
+    assert not kept.endswith(b"\n")
+    assert b"".join(pieces("truncate-mid-event:17")) == PLAIN.body[:17]
+
+
+def test_lengths() -> None:
+    """The declared length is larger or smaller than what is sent."""
+    longer = apply_faults(PLAIN, "length-too-long")
+    assert (longer.framing, longer.ending) == ("length", "fin")
+    assert longer.declared_length is not None
+    assert longer.declared_length > len(longer.body)
+    shorter = apply_faults(PLAIN, "length-too-short:5")
+    assert shorter.delivered == PLAIN.body[:5]
+
+
+def test_invalid_utf8_is_in_the_text() -> None:
+    """The decoder replaces the byte and goes on; nothing else changes."""
+    plain = "".join(e.text for e in PLAIN.dialect.decode(PLAIN.body) if isinstance(e, TextDelta))
+    broken = PLAIN.dialect.decode(b"".join(pieces("invalid-utf8")))
+    text = "".join(e.text for e in broken if isinstance(e, TextDelta))
+    assert text != plain
+    assert text.replace("�", "") == plain
+
+
+def test_odd_content() -> None:
+    """Faults of single events change what their name says."""
+    assert len(pieces("duplicate-event")) == 5
+    assert sorted(pieces("swap-events")) == sorted(p.data for p in PLAIN.pieces)
+    assert pieces("swap-events") != [p.data for p in PLAIN.pieces]
+    assert len(pieces("missing-event")) == 3
+    assert pieces("lowercase-terminator")[-1] == b"data: [done]\n\n"
+    assert pieces("early-terminator").count(b"data: [DONE]\n\n") == 2
+    assert pieces("double-terminator")[-2:] == [b"data: [DONE]\n\n"] * 2
+    assert pieces("after-terminator")[-3] == b"data: [DONE]\n\n"
+    assert max(map(len, pieces("oversized-line:70000"))) > 70000
+
+
+@pytest.mark.parametrize("spec", ["invalid-json", "two-objects:together", "two-objects:apart", "odd-json:deep"])
+def test_unreadable_events(spec: str) -> None:
+    """One event becomes unreadable; the others stay."""
+    message = PLAIN.dialect.read(b"".join(pieces(spec)))
+    assert message.malformed > 0
+    assert message.choices[0].text.startswith("Hello")
+
+
+def test_slow_drip_and_stall() -> None:
+    """Delays add up to the rate; a stall keeps what was before it."""
+    slow = apply_faults(PLAIN, "slow-drip:50")
+    assert sum(p.delay for p in slow.pieces) == pytest.approx(4 / 50)
+    stalled = apply_faults(PLAIN, "stall:end")
+    assert stalled.ending == "hold"
+    assert stalled.body + b"data: [DONE]\n\n" == PLAIN.body
+    assert apply_faults(PLAIN, "stall:headers").head_delay is None
+    assert apply_faults(PLAIN, "stall:first").body == b""
+
+
+def test_statuses() -> None:
+    """Status, body and headers are what was asked for."""
+    refused = apply_faults(PLAIN, "status:429")
+    assert refused.status == 429
+    assert b"rate_limit_error" in refused.body
+    assert apply_faults(PLAIN, "status:503,empty").body == b""
+    assert ("Content-Type", "text/html; charset=utf-8") in apply_faults(PLAIN, "not-a-stream:html").headers
+    assert ("Retry-After", "7") in apply_faults(PLAIN, "retry-after:7").headers
+    assert not any(n == "Retry-After" for n, _ in apply_faults(PLAIN, "retry-after:none").headers)
+    with pytest.raises(StreamgaugeError, match="not a status of an error"):
+        apply_faults(PLAIN, "status:200")
+
+
+def test_usage_moves_to_the_finish() -> None:
+    """The chunk of its own is gone and the finish chunk carries the usage."""
+    moved = [
+        name
+        for name, recording in shipped().items()
+        if b'"choices":[],"usage"' in recording.trace.body.replace(b" ", b"")
+        and apply_faults(script_of(recording), "usage-in-finish").body.count(b"data:")
+        == recording.trace.body.count(b"data:") - 1
+    ]
+    assert moved
+
+
+def test_assembled_message_survives_identity_changes() -> None:
+    """The first id and model stay the message's."""
+    recording = shipped()["openai-chat/plain-text"]
+    changed = apply_faults(script_of(recording), "identity-changes")
+    assert b"other-model" in changed.body
+    assert assemble("openai-chat", changed.dialect.decode(changed.body)).model == recording.message.model
