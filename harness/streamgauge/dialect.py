@@ -93,6 +93,7 @@ class Dialect:
     keepalive: wire bytes that say nothing. paths: regular expressions of the request paths that stream it.
     base_path: what the vendor's base URL ends in ("/v1"); a vendor SDK's base URL may or may not have it.
     detect: why these first bytes look like this dialect, or None.
+    finish_reasons: the words that the vendor documents for a complete answer.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Dialect:
     models: Callable[[Sequence[str]], Any] | None = None
     auth: Auth = Auth()
     profiles: Mapping[str, str] | None = None
+    finish_reasons: tuple[str, ...] = ()
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one stream."""

@@ -53,5 +53,6 @@ DIALECTS = (
         models_path="/models",
         models=encode_models,
         auth=Auth(env="OPENAI_API_KEY"),
+        finish_reasons=("stop", "length", "tool_calls", "content_filter", "function_call"),
     ),
 )

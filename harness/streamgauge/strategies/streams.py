@@ -1,0 +1,143 @@
+"""Strategies for streams: the events that say a message, and the bytes that carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from msgspec.structs import replace
+
+from streamgauge.events import (
+    End,
+    Event,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    Start,
+    StreamError,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from streamgauge.message import Choice, Message
+from streamgauge.registry import get_dialect
+from streamgauge.strategies.abilities import Ability, abilities
+from streamgauge.strategies.answers import messages
+
+T = TypeVar("T")
+
+
+def events_of(message: Message) -> tuple[Event, ...]:
+    """The plainest events that say a message: one delta for each text and each call, choice after choice."""
+    return _framed(message, (e for number, choice in enumerate(message.choices) for e in _pieces(choice, number)))
+
+
+def event_streams(
+    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None
+) -> SearchStrategy[tuple[Event, ...]]:
+    """Events that say a message: texts cut between any two characters, arguments in fragments, choices mixed.
+
+    said: the messages, by default `messages(dialect)`. `streamgauge.message.assemble` gives the message back.
+    """
+    return (said or messages(dialect)).flatmap(lambda message: _event_streams(message, abilities(dialect)))
+
+
+def wire_streams(
+    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None
+) -> SearchStrategy[tuple[bytes, Message]]:
+    """The bytes of a valid stream of a dialect, and the message that it carries."""
+
+    def encoded(message: Message) -> SearchStrategy[tuple[bytes, Message]]:
+        events = _event_streams(message, abilities(dialect))
+        return events.map(lambda drawn: (b"".join(get_dialect(dialect).encode(drawn)), message))
+
+    return (said or messages(dialect)).flatmap(encoded)
+
+
+@st.composite
+def _event_streams(draw: st.DrawFn, message: Message, able: frozenset[Ability]) -> tuple[Event, ...]:
+    lanes = []
+    for number, choice in enumerate(message.choices):
+        parts = [draw(_fragments(piece, able)) for piece in _pieces(choice, number)]
+        calls = [part for part in parts if isinstance(part[0], ToolCallDelta) and not part[0].server]
+        if len(calls) > 1 and "interleaved tools" in able and draw(st.booleans()):
+            first = parts.index(calls[0])
+            heads = [call[0] for call in calls]  # in order: a call's index tells when it appeared first
+            parts[first : first + len(calls)] = [heads, draw(_mixed([call[1:] for call in calls]))]
+        lanes.append([event for part in parts for event in part])
+    return _framed(message, draw(_mixed(lanes)))
+
+
+@st.composite
+def _mixed(draw: st.DrawFn, lanes: list[list[T]]) -> list[T]:
+    """Each lane's items in their order, those of different lanes in any."""
+    labels = [number for number, lane in enumerate(lanes) for _ in lane]
+    order = labels if len(lanes) < 2 else draw(st.one_of(st.just(labels), st.permutations(labels)))
+    sources = [iter(lane) for lane in lanes]
+    return [next(sources[number]) for number in order]
+
+
+@st.composite
+def _fragments(draw: st.DrawFn, event: Event, able: frozenset[Ability]) -> list[Event]:
+    match event:
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            parts = draw(_split(event.text))
+            if "split surrogates" in able and draw(st.booleans()):
+                parts = [half for part in parts for half in _halves(part)]
+            return [replace(event, text=part) for part in parts]
+        case ToolCallDelta():
+            head = replace(event, arguments="", output="")
+            rest = replace(head, id="", name="")
+            pieces: list[str] = draw(_split(event.arguments)) if event.arguments else []
+            if draw(st.booleans()) and pieces:
+                head = replace(head, arguments=pieces.pop(0))
+            output = [replace(rest, output=event.output)] if event.output else []
+            return [head, *(replace(rest, arguments=piece) for piece in pieces), *output]
+        case _:
+            return [event]
+
+
+@st.composite
+def _split(draw: st.DrawFn, text: str) -> list[str]:
+    """A text that isn't empty, cut between characters, with no empty part."""
+    inside = range(1, len(text))
+    if not inside:
+        return [text]
+    some = st.lists(st.sampled_from(inside), max_size=4, unique=True).map(sorted)
+    marks = [0, *draw(st.one_of(some, st.just(list(inside[:40])))), len(text)]
+    return [text[a:b] for a, b in pairwise(marks)]
+
+
+def _halves(text: str) -> list[str]:
+    """A text whose first character is beyond U+FFFF, cut in the middle of it, as UTF-16 services do."""
+    if ord(text[0]) <= 0xFFFF:
+        return [text]
+    pair = text[0].encode("utf-16-le")
+    high, low = (pair[i : i + 2].decode("utf-16-le", "surrogatepass") for i in (0, 2))
+    return [high, low + text[1:]]
+
+
+def _framed(message: Message, said: Iterable[Event]) -> tuple[Event, ...]:
+    head = (Start(message.id, message.model),) if message.id or message.model else ()
+    errors = tuple(StreamError(e.message, e.code, e.type) for e in message.errors)
+    usage = (Usage(message.usage.input_tokens, message.usage.output_tokens),) if message.usage else ()
+    return (*head, *said, *usage, *errors, End(message.ended))
+
+
+def _pieces(choice: Choice, number: int) -> Iterator[Event]:
+    """What a choice says, each thing in one event."""
+    if choice.reasoning:
+        yield ReasoningDelta(choice.reasoning, number)
+    for index, run in enumerate(choice.server_tool_calls):
+        yield ToolCallDelta(index, run.id, run.name, run.arguments, True, run.output, number)
+    if choice.text:
+        yield TextDelta(choice.text, number)
+    if choice.refusal:
+        yield RefusalDelta(choice.refusal, number)
+    for index, call in enumerate(choice.tool_calls, len(choice.server_tool_calls)):
+        yield ToolCallDelta(index, call.id, call.name, call.arguments, choice=number)
+    if choice.finish_reason is not None:
+        yield Finish(choice.finish_reason, number)
