@@ -268,6 +268,13 @@ def test_truncate_mid_event_cuts_output() -> None:
     assert b"".join(pieces("truncate-mid-event:17")) == PLAIN.body[:17]
 
 
+def test_unfinished_event_keeps_its_data() -> None:
+    """All of an event is there but the blank line, so that only the rule tells that it is none."""
+    kept = b"".join(pieces("unfinished-event"))
+    assert kept.endswith(b"}]}\n")
+    assert PLAIN.body.startswith(kept + b"\n")
+
+
 def test_lengths() -> None:
     """The declared length is larger or smaller than what is sent."""
     longer = apply_faults(PLAIN, "length-too-long")

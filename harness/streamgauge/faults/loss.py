@@ -66,12 +66,33 @@ def truncate_mid_event(script: Script, argument: str) -> Script:
     if argument:
         return script.with_body([script.body[: int(argument)]])
     frames = script.frames()
-    kept = halfway(script)
-    later = [n for n in output_frames(script) if n >= kept]
-    if later:
-        kept = later[0]
+    kept = _next_output(script)
     half = frames[kept][: len(frames[kept]) // 2] if kept < len(frames) else b""
     return script.with_body([*frames[:kept], half])
+
+
+@fault(
+    "F-C04b",
+    "unfinished-event",
+    "A clean end behind a whole data line whose blank line is missing",
+    layer="loss",
+    effect="truncated",
+    applies=("sse",),
+    expected="an error that says the stream is incomplete; the event without its blank line is not delivered",
+)
+def unfinished_event(script: Script, _: str) -> Script:
+    """WHATWG HTML 9.2.6: "If the file ends in the middle of an event, before the final empty line, the incomplete
+    event is not dispatched"."""
+    frames = script.frames()
+    kept = _next_output(script)
+    last = [frames[kept].rstrip(b"\r\n") + b"\n"] if kept < len(frames) else []
+    return script.with_body([*frames[:kept], *last])
+
+
+def _next_output(script: Script) -> int:
+    """The number of the first event with output in the second half, else of the first event there."""
+    half = halfway(script)
+    return next((n for n in output_frames(script) if n >= half), half)
 
 
 @fault(

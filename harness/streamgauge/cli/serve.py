@@ -1,0 +1,53 @@
+"""`streamgauge serve`: the replay server for any client, in any language."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import click
+
+from streamgauge.events import to_json
+from streamgauge.faults import apply_faults
+from streamgauge.recordings import get_recording, shipped
+from streamgauge.registry import all_dialects
+from streamgauge.script import script_of
+from streamgauge.server import ReplayServer
+
+
+@click.command(name="serve")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="The port; 0, the default, takes a free one.")
+@click.option("--case", default="plain-text", show_default=True, help="What a request gets that names no case itself.")
+@click.option("--fault", default="", metavar="SPEC", help="Faults for it, like bom+byte-by-byte (streamgauge faults).")
+@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Recorded times: 1 keeps them, 2 halves them.")
+@click.option("--pace", type=click.FloatRange(0), metavar="SECONDS", help="So many seconds an event instead.")
+def command(port: int, case: str, fault: str, speed: float | None, pace: float | None) -> int:
+    """Play recordings on loopback until Ctrl-C; prints the base URL as one line of JSON.
+
+    Any client can be pointed at base_url. /play/CASE/v1 and /play/CASE/FAULTS/v1 pick a recording and faults by URL:
+    http://127.0.0.1:PORT/play/plain-text/bom+byte-by-byte/v1/chat/completions
+    """
+    if speed is not None and pace is not None:
+        raise click.UsageError("--speed keeps the recorded times and --pace replaces them: give one of them")
+    apply_faults(script_of(get_recording(case)), fault)  # refuse a misspelt name now, not at the first request
+    with ReplayServer(port=port, speed=speed, case=case, fault=fault, pace=pace) as server:
+        click.echo(to_json(_facts(server.url, case)))
+        _until_interrupted()
+    return 0
+
+
+def _facts(url: str, case: str) -> dict[str, Any]:
+    dialects = {d.name: url + d.base_path for d in all_dialects().values()}
+    return {
+        "url": url,
+        "base_url": dialects[get_recording(case).dialect],
+        "dialects": dialects,
+        "cases": sorted(shipped()),
+    }
+
+
+def _until_interrupted() -> None:
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        click.echo(err=True)  # the shell's prompt goes on a line of its own behind ^C
