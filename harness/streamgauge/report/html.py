@@ -22,7 +22,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from streamgauge.report.files import save
-from streamgauge.report.matrix import LABELS, MEANING, STATES, Group, Matrix, State, build, grouped
+from streamgauge.report.matrix import LABELS, MEANING, STATES, Cell, Group, Matrix, State, build, grouped
 from streamgauge.report.summary import headline, paths_of, place, verdict_line, where
 from streamgauge.report.text import one_line, visible
 from streamgauge.rules import Verdict
@@ -129,14 +129,15 @@ class _Texts:
 
 
 def _data(matrix: Matrix, anchors: _Anchors) -> dict[str, Any]:
-    """What the script draws from; every integer in `cells` and `differences` below a name is an index into `texts`.
+    """What the script draws from; texts are given by their index in `texts`.
 
-    cells: by anchor, [rule, subject, path, groups]; a group is [state, outcome, expected, got, reason, excerpt, from,
-    to, cases] with the cases as [case, fault, command], or as one text where they need no more than to be named.
+    cells: by anchor, [rule, subject's slug, path, groups]; a group is [state, outcome, expected, got, reason, number
+    of verdicts, cases], with the cases as [case, fault, command, excerpt, from, to], or as one text where they need
+    no more than to be named.
     """
     texts = _Texts()
     cells = {
-        anchors.cell(rule, subject, path): [rule, subject, path, [_group(g, texts) for g in grouped(cell.verdicts)]]
+        anchors.cell(rule, subject, path): [rule, anchors.subject(subject), path, _groups(cell, texts)]
         for (rule, subject, path), cell in matrix.cells.items()
     }
     differences = {
@@ -148,7 +149,9 @@ def _data(matrix: Matrix, anchors: _Anchors) -> dict[str, Any]:
         for row in matrix.rows
         if row.rule
     }
-    subjects = {c.subject.name: [anchors.subject(c.subject.name), c.subject.version] for c in matrix.columns}
+    subjects = {
+        anchors.subject(c.subject.name): [one_line(c.subject.name), one_line(c.subject.version)] for c in matrix.columns
+    }
     return {
         "rules": rules,
         "subjects": subjects,
@@ -160,16 +163,20 @@ def _data(matrix: Matrix, anchors: _Anchors) -> dict[str, Any]:
     }
 
 
+def _groups(cell: Cell, texts: _Texts) -> list[list[Any]]:
+    return [_group(group, texts) for group in grouped(cell.verdicts)]
+
+
 def _group(group: Group, texts: _Texts) -> list[Any]:
     first = group.first
-    quiet = group.state in _QUIET
-    cases = (
-        texts(_named(group.verdicts))
-        if quiet
-        else [[texts(v.case), texts(v.fault), texts(v.reproduce)] for v in group.verdicts]
-    )
-    facts = [texts(first.expected), texts(first.got), texts(first.reason), texts(first.excerpt)]
-    return [group.state, first.verdict, *facts, *first.span, cases, len(group.verdicts)]
+    cases: Any = texts(_named(group.verdicts)) if group.state in _QUIET else [_case(v, texts) for v in group.verdicts]
+    facts = [texts(first.expected), texts(first.got), texts(first.reason)]
+    return [group.state, first.verdict, *facts, len(group.verdicts), cases]
+
+
+def _case(verdict: Verdict, texts: _Texts) -> list[int]:
+    named = (verdict.case, verdict.fault, verdict.reproduce, verdict.excerpt)
+    return [*(texts(text) for text in named), *verdict.span]
 
 
 def _named(verdicts: Iterable[Verdict]) -> str:

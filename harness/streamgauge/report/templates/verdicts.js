@@ -62,27 +62,29 @@
     ];
   }
 
+  const bytes = ([, , , excerpt, from, to]) =>
+    ["bytes [" + from + ", " + to + ")", text(excerpt) ? el("pre", {}, text(excerpt)) : null];
+  const reproduce = ([, , line]) => ["reproduce", text(line) ? command(text(line)) : null];
+
   function caseNodes(cases) {
-    const item = ([name, fault, line]) =>
-      el("li", {}, place(text(name), text(fault)), text(line) ? command(text(line)) : null);
+    const item = (one) =>
+      el("li", {}, place(text(one[0]), text(one[1])), facts([bytes(one), reproduce(one)]));
     if (cases.length === 1) return null;
     const list = el("ul", { class: "cases" }, ...cases.slice(1).map(item));
     return el("details", {}, el("summary", {}, "the same in " + (cases.length - 1) + " more"), list);
   }
 
-  function groupNodes([state, outcome, expected, got, reason, excerpt, from, to, cases, count]) {
+  function groupNodes([state, outcome, expected, got, reason, count, cases]) {
     const heading = el("h3", {}, badge(state), state === "expected" ? " (" + outcome + ")" : "",
       " " + count + (count === 1 ? " case" : " cases"));
     if (typeof cases === "number") {
       return [heading, facts([["reason", text(reason)], ["cases", el("pre", {}, text(cases))]])];
     }
-    const [name, fault, line] = cases[0];
-    const bytes = text(excerpt) ? el("pre", {}, text(excerpt)) : null;
+    const [name, fault] = cases[0];
     return [heading, facts([
       ["case", text(name)], ["fault", text(fault)],
       ["expected", text(expected)], ["got", text(got)], ["reason", text(reason)],
-      ["bytes [" + from + ", " + to + ")", bytes],
-      ["reproduce", text(line) ? command(text(line)) : null],
+      bytes(cases[0]), reproduce(cases[0]),
     ]), caseNodes(cases)];
   }
 
@@ -127,8 +129,8 @@
     }
     const cell = data.cells[anchor];
     if (!cell) return false;
-    const [rule, subject, path, groups] = cell;
-    const [slug, version] = data.subjects[subject];
+    const [rule, slug, path, groups] = cell;
+    const [subject, version] = data.subjects[slug];
     const who = [badge(groups[0][0]), " ", el("b", {}, subject), " " + [version, path].filter(Boolean).join(", ")];
     const parts = [...ruleNodes(rule), ...groups.flatMap(groupNodes), ...differenceNodes(rule, slug)];
     dialog.replaceChildren(bar(who, anchor), el("div", { class: "inner" }, ...parts.filter(Boolean)));
@@ -199,12 +201,12 @@
   const words = new Map();
   function wordsOf(anchor) {
     if (!words.has(anchor)) {
-      const [, subject, , groups] = data.cells[anchor];
-      const found = [subject];
-      for (const [, , expected, got, reason, excerpt, , , cases] of groups) {
-        found.push(text(expected), text(got), text(reason), text(excerpt));
+      const [, slug, , groups] = data.cells[anchor];
+      const found = [data.subjects[slug][0]];
+      for (const [, , expected, got, reason, , cases] of groups) {
+        found.push(text(expected), text(got), text(reason));
         if (typeof cases === "number") continue;
-        for (const [name, fault] of cases) found.push(text(name), text(fault));
+        for (const [name, fault, , excerpt] of cases) found.push(text(name), text(fault), text(excerpt));
       }
       words.set(anchor, found.join("\n").toLowerCase());
     }
