@@ -20,6 +20,7 @@ import click
 
 import streamgauge
 from streamgauge.cli import INTERRUPTED
+from streamgauge.cli._output import line_of
 from streamgauge.cli._secrets import mask
 from streamgauge.errors import StreamgaugeError
 
@@ -151,9 +152,8 @@ def _complain(error: Exception, argv: Sequence[str]) -> None:
     wanted = os.environ.get(TRACEBACK, "") not in ("", "0")
     if wanted:
         click.echo(mask("".join(traceback.format_exception(error)), argv), err=True, nl=False)
-    line = " ".join(_explain(error).split())
     with contextlib.suppress(OSError):
-        click.echo(mask(f"Error: {line}", argv), err=True)
+        click.echo(mask(f"Error: {line_of(_explain(error))}", argv), err=True)
 
 
 def _explain(error: Exception) -> str:

@@ -87,11 +87,17 @@ def peeled(chunks: Iterator[bytes], name: str) -> Iterator[bytes]:
             yield head
         yield from chunks
         return
-    yield from (a.data for a in capture(head + b"".join(chunks), name).arrivals)
+    found = capture(head + b"".join(chunks), name)
+    yield from (a.data for a in found.arrivals) if found else ()
 
 
-def capture(raw: bytes, name: str) -> Trace:
-    """The response in a capture; raises StreamgaugeError where it has no end of its headers."""
+def capture(raw: bytes, name: str) -> Trace | None:
+    """The response in a capture; None for other bytes.
+
+    Raises StreamgaugeError where it has no end of its headers.
+    """
+    if not is_capture(raw):
+        return None
     try:
         return read_capture(raw)
     except ValueError as error:
@@ -114,18 +120,22 @@ def admitted(chunks: Iterable[bytes], dialect: Dialect | None, name: str) -> Ite
             continue  # no line came to its end: nothing new can be said
         if not_a_stream(head, dialect.framing if dialect else None) and len(head) < HEAD:
             continue
-        _refuse(head, dialect, name, final=False)
+        refuse(head, dialect, name, final=False)
         if dialect is None or len(head) >= HEAD or dialect.detect(head) or means_something(dialect, head):
             break
         if _only_comments(dialect, head):
             yield from held
             held = []
     else:
-        _refuse(head, dialect, name, final=True)
+        refuse(head, dialect, name, final=True)
     yield from chain(held, rest)
 
 
-def _refuse(head: bytes, dialect: Dialect | None, name: str, *, final: bool) -> None:
+def refuse(head: bytes, dialect: Dialect | None, name: str, *, final: bool) -> None:
+    """Raise StreamgaugeError where these first bytes are no stream of this dialect: it says what they look like.
+
+    final: no more bytes will come.
+    """
     words = not_a_stream(head, dialect.framing if dialect else None)
     if words is None and dialect is not None:
         words = another(dialect, head, final=final)

@@ -12,6 +12,7 @@ import click
 
 from streamgauge.cli._secrets import mask
 from streamgauge.errors import StreamgaugeError
+from streamgauge.report.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,12 +46,17 @@ def write_json(target: str, value: Any) -> None:
 
 def complain(message: str) -> None:
     """One line on standard error, without ending the command."""
-    click.echo(mask(f"Error: {' '.join(message.split())}"), err=True)
+    click.echo(mask(f"Error: {line_of(message)}"), err=True)
 
 
 def note(message: str) -> None:
     """What the reader should know but did not ask for, on standard error."""
-    click.echo(mask(message), err=True)
+    click.echo(mask(line_of(message)), err=True)
+
+
+def line_of(message: str) -> str:
+    """The message as one line that steers no terminal: it may quote what a server or a file said."""
+    return visible(" ".join(message.split()))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
