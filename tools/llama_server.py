@@ -2,6 +2,7 @@
 
     pip install xllamacpp
     python tools/llama_server.py MODEL.gguf [--port P] [--alias NAME] [--ctx N] [--parallel N] [--threads N]
+        [--unified] [--api-key KEY]
 
 One JSON line on stdout says where it listens once it is healthy. It runs until Ctrl-C, SIGTERM or, when stdin
 is a pipe, the end of stdin: whoever started it can't leave it behind.
@@ -70,11 +71,17 @@ def llama_server(
     ctx: int = 4096,
     parallel: int = 2,
     threads: int = 1,
+    unified: bool = False,
+    api_key: str = "",
     timeout: float = 60.0,
 ) -> Iterator[LlamaServer]:
-    """Run the server as a process of its own during the block; its `parallel` slots share `ctx` tokens."""
+    """Run the server as a process of its own during the block; its `parallel` slots share `ctx` tokens.
+
+    unified: no slot has a share of its own, so that streams which run at once can use the context up in their middle.
+    """
     options = {"--alias": alias or model.stem, "--ctx": ctx, "--parallel": parallel, "--threads": threads}
-    arguments = [str(word) for option in options.items() for word in option]
+    options |= {"--api-key": api_key} if api_key else {}
+    arguments = [str(word) for option in options.items() for word in option] + ["--unified"] * unified
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [sys.executable, __file__, str(model), *arguments],
@@ -105,7 +112,17 @@ def _started(process: subprocess.Popen[bytes], log: IO[bytes], timeout: float) -
     return LlamaServer(**json.loads(line))
 
 
-def serve(model: Path, *, port: int, alias: str, ctx: int, parallel: int, threads: int) -> Any:
+def serve(
+    model: Path,
+    *,
+    port: int,
+    alias: str,
+    ctx: int,
+    parallel: int,
+    threads: int,
+    unified: bool = False,
+    api_key: str = "",
+) -> Any:
     """Start llama.cpp inside this process; it serves for as long as the returned object lives."""
     import xllamacpp
 
@@ -117,6 +134,9 @@ def serve(model: Path, *, port: int, alias: str, ctx: int, parallel: int, thread
     parameters.n_ctx = ctx
     parameters.n_parallel = parallel
     parameters.cpuparams.n_threads = threads
+    parameters.kv_unified = unified
+    if api_key:
+        parameters.api_keys = [api_key]
     parameters.use_jinja = True  # tool calls need it
     parameters.endpoint_metrics = True
     parameters.cache_ram_mib = 0  # of old prompts; it would grow to 8 GiB
@@ -161,6 +181,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--ctx", type=int, default=4096, help="tokens of context, shared by the slots")
     parser.add_argument("--parallel", type=int, default=2, help="slots: requests served at a time")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--unified", action="store_true", help="slots have no share of the context of their own")
+    parser.add_argument("--api-key", default="", help="the key that requests must carry")
     options = parser.parse_args(arguments)
     if not options.model.is_file():
         parser.error(f"{options.model} is not a file")
