@@ -33,7 +33,8 @@ class Script:
     head_delay: seconds before the status line; None is never. declared_length: a Content-Length that is not the
     body's. interim: status codes of 1xx answers before the real one. chunk_extension, trailers: what RFC 9112 7.1
     allows beside chunks. split_framing: chunk-size lines and the line ends of chunks come in several writes.
-    then: what the same mount plays for its next request, this script where it is None.
+    coding: a content coding (gzip, deflate) for clients that accept it, flushed at each piece; coding_cut: its end is
+    missing. then: what the same mount plays for its next request, this script where it is None.
     """
 
     dialect: Dialect
@@ -49,6 +50,8 @@ class Script:
     chunk_extension: str = ""
     trailers: Headers = ()
     split_framing: bool = False
+    coding: str = ""
+    coding_cut: bool = False
     then: Script | None = None
 
     @property

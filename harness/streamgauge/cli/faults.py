@@ -58,6 +58,6 @@ def _explained(fault: Fault) -> list[tuple[str, str]]:
         ("expected", fault.expected),
         ("specs", ", ".join(value["specs"])),
         ("dialects", ", ".join(value["dialects"])),
-        ("source", " ".join((fault.apply.__doc__ or "").split())),
+        ("note", " ".join((fault.apply.__doc__ or "").split())),
         ("play", f"streamgauge serve --fault {value['specs'][0]!r}"),
     ]

@@ -190,11 +190,11 @@ def unknown_event(script: Script, _: str) -> Script:
     expected="ignored",
 )
 def after_terminator(script: Script, _: str) -> Script:
-    """An event from the middle again, then the terminator again."""
+    """An event from the middle again, then the terminator again; a stream without one gets one first."""
     frames = script.frames()
     index = middle_output(script)
     extra = [] if index is None else [frames[index]]
-    return script.with_body([*frames, *extra, *_terminators(script)])
+    return script.with_body([*_terminated(script), *extra, *_terminator(script)])
 
 
 @fault(
@@ -207,7 +207,7 @@ def after_terminator(script: Script, _: str) -> Script:
 )
 def double_terminator(script: Script, _: str) -> Script:
     """Gateways add one to a stream that has one."""
-    return script.with_body([*script.frames(), *_terminators(script)])
+    return script.with_body([*_terminated(script), *_terminator(script)])
 
 
 @fault(
@@ -221,7 +221,7 @@ def double_terminator(script: Script, _: str) -> Script:
 def early_terminator(script: Script, _: str) -> Script:
     """The rest of the stream follows."""
     kept = halfway(script)
-    return script.edit(lambda frames: [*frames[:kept], *_terminators(script), *frames[kept:]])
+    return script.edit(lambda frames: [*frames[:kept], *_terminator(script), *frames[kept:]])
 
 
 @fault(
@@ -238,10 +238,15 @@ def lowercase_terminator(script: Script, _: str) -> Script:
     return script.edit(lambda frames: [f.lower() if terminator and f == terminator else f for f in frames])
 
 
-def _terminators(script: Script) -> list[bytes]:
+def _terminator(script: Script) -> list[bytes]:
     """The frame that ends this stream, else the dialect's terminator, else nothing."""
     found = located(script, (End,))
     return [script.frames()[found[-1]]] if found else [t for t in (script.dialect.terminator,) if t]
+
+
+def _terminated(script: Script) -> list[bytes]:
+    """The frames, and the terminator where none of them is one."""
+    return [*script.frames(), *([] if located(script, (End,)) else _terminator(script))]
 
 
 @fault(

@@ -63,6 +63,21 @@ def framing(script: Script, argument: str) -> Script:
 
 
 @fault(
+    "F-A13",
+    "content-coding",
+    "A compressed body, flushed at each event",
+    layer="http",
+    effect="lossless",
+    argument="gzip or deflate",
+    variants=("gzip", "deflate"),
+    expected="the same events, each as soon as it has come",
+)
+def content_coding(script: Script, argument: str) -> Script:
+    """RFC 9110 8.4; only for clients whose Accept-Encoding names it."""
+    return script.but(coding=one_of(argument, "gzip", "deflate"))
+
+
+@fault(
     "F-A15",
     "http-extras",
     "Chunk extensions, trailers, 1xx answers, header names in mixed case",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamgauge.faults import fault
-from streamgauge.faults._edit import halfway, number, output_frames
+from streamgauge.faults._edit import halfway, number, one_of, output_frames
 from streamgauge.script import Script
 
 COUNT = "the number of events that are kept (negative: all but so many; without one: half)"
@@ -66,33 +66,10 @@ def truncate_mid_event(script: Script, argument: str) -> Script:
     if argument:
         return script.with_body([script.body[: int(argument)]])
     frames = script.frames()
-    kept = _next_output(script)
+    half_way = halfway(script)
+    kept = next((n for n in output_frames(script) if n >= half_way), half_way)
     half = frames[kept][: len(frames[kept]) // 2] if kept < len(frames) else b""
     return script.with_body([*frames[:kept], half])
-
-
-@fault(
-    "F-C04b",
-    "unfinished-event",
-    "A clean end behind a whole data line whose blank line is missing",
-    layer="loss",
-    effect="truncated",
-    applies=("sse",),
-    expected="an error that says the stream is incomplete; the event without its blank line is not delivered",
-)
-def unfinished_event(script: Script, _: str) -> Script:
-    """WHATWG HTML 9.2.6: "If the file ends in the middle of an event, before the final empty line, the incomplete
-    event is not dispatched"."""
-    frames = script.frames()
-    kept = _next_output(script)
-    last = [frames[kept].rstrip(b"\r\n") + b"\n"] if kept < len(frames) else []
-    return script.with_body([*frames[:kept], *last])
-
-
-def _next_output(script: Script) -> int:
-    """The number of the first event with output in the second half, else of the first event there."""
-    half = halfway(script)
-    return next((n for n in output_frames(script) if n >= half), half)
 
 
 @fault(
@@ -143,3 +120,19 @@ def length_too_short(script: Script, argument: str) -> Script:
     if not 0 <= length <= len(script.body):
         raise ValueError(f"the body has {len(script.body)} bytes")
     return script.but(framing="length", declared_length=length)
+
+
+@fault(
+    "F-C09",
+    "truncated-coding",
+    "A compressed body whose end is missing",
+    layer="loss",
+    effect="truncated",
+    argument="gzip or deflate",
+    variants=("gzip", "deflate"),
+    expected="the library's error: the body can't be decoded to its end",
+)
+def truncated_coding(script: Script, argument: str) -> Script:
+    """Half of the events, then a clean end of the message without the end of the gzip member (RFC 1952 2.3)."""
+    kept = script.with_body(script.frames()[: halfway(script)])
+    return kept.but(coding=one_of(argument, "gzip", "deflate"), coding_cut=True)

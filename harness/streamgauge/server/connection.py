@@ -7,6 +7,7 @@ import fcntl
 import socket
 import struct
 import sys
+import zlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from streamgauge.server.http1 import (
     Continue,
     Request,
     RequestReader,
+    accepted,
     bodiless,
+    coder,
     end_bytes,
     head_bytes,
     piece_writes,
@@ -147,9 +150,7 @@ class ServerConnection(asyncio.Protocol):
             self._number,
         )
         plan = self._plan(received)
-        script = plan.script
-        if request.version == "HTTP/1.0" and script.framing == "chunked":
-            script = script.but(framing="close")
+        script = accepted(plan.script, request)
         keep_alive = script.keep_alive and script.framing != "close" and not request.close
         keep_alive = keep_alive and script.declared_length is None  # nobody knows where the next answer begins
         record = None
@@ -189,6 +190,7 @@ class ServerConnection(asyncio.Protocol):
 
     async def _send_pieces(self, script: Script, record: tuple[Log, Answer] | None) -> None:
         loop = asyncio.get_running_loop()
+        compressor = coder(script)
         due = turn = loop.time()
         for piece in script.pieces:
             if piece.delay:
@@ -203,9 +205,14 @@ class ServerConnection(asyncio.Protocol):
             if record is not None:  # before the write: whoever has received a piece finds it in the log
                 log, answer = record
                 log.sends.append(Sent(now(), len(piece.data), answer.request))
-            for data in piece_writes(script, piece.data):
+            body = piece.data
+            if compressor is not None:
+                body = compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
+            for data in piece_writes(script, body):
                 self._transport.write(data)
         await self._drained.wait()
+        if compressor is not None and not script.coding_cut:
+            await self._write(b"".join(piece_writes(script, compressor.flush())))
 
     async def _write(self, data: bytes) -> None:
         if data:

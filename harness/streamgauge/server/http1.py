@@ -5,10 +5,12 @@ Source: RFC 9112 (HTTP/1.1). Lenient about what arrives, and free to break the r
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
+from typing import Protocol
 
 from streamgauge.script import Script
 from streamgauge.trace import Headers
@@ -16,6 +18,13 @@ from streamgauge.trace import Headers
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes that a request's head and body may have. Security limits: more ends the connection."""
+
+
+class Compressor(Protocol):
+    """What zlib calls a compressor object."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+    def flush(self, mode: int = ..., /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +167,33 @@ def bodiless(status: int) -> bool:
     return status in (204, 304) or 100 <= status < 200
 
 
+def accepted(script: Script, request: Request) -> Script:
+    """The script as this request can have it: HTTP/1.0 knows no chunks, and a coding must have been offered."""
+    if script.coding:
+        # The compressed length is not known when the headers are sent.
+        offered = script.coding in request.headers.get("accept-encoding", "")
+        script = script.but(framing="chunked") if offered else script.but(coding="")
+    if request.version == "HTTP/1.0" and script.framing == "chunked":
+        script = script.but(framing="close")
+    return script
+
+
+def coder(script: Script) -> Compressor | None:
+    """What compresses the body of this answer; None where it goes as it is."""
+    match script.coding:
+        case "gzip":
+            return zlib.compressobj(wbits=31)
+        case "deflate":
+            return zlib.compressobj(wbits=15)
+        case _:
+            return None
+
+
 def head_bytes(script: Script, *, keep_alive: bool) -> bytes:
     """Status line and header fields of a script's answer, interim answers before them."""
     fields: list[tuple[str, str]] = [("Date", formatdate(usegmt=True)), *script.headers]
+    if script.coding:
+        fields.append(("Content-Encoding", script.coding))
     if not bodiless(script.status):
         if script.framing == "chunked":
             fields.append(("Transfer-Encoding", "chunked"))

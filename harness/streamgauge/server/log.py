@@ -53,8 +53,11 @@ class Received:
 
 
 class Sent(NamedTuple):
-    """One piece of body: `at` is `time.monotonic()` in seconds, read immediately before the bytes were handed to the
-    kernel; `size` is bytes of body, framing left out; `request` is the index of the request that it answers."""
+    """One piece of body.
+
+    `at` is `time.monotonic()` in seconds, read immediately before the bytes were handed to the kernel; `size` is
+    bytes of body, before framing and compression; `request` is the index of the request that it answers.
+    """
 
     at: float
     size: int

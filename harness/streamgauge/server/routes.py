@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +14,7 @@ from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError, UnknownNameError
 from streamgauge.events import to_json
 from streamgauge.faults import apply_faults
-from streamgauge.recordings import Recording, shipped
+from streamgauge.recordings import shipped
 from streamgauge.registry import all_dialects
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server.log import Received
@@ -59,7 +60,7 @@ def models_of(path: str) -> Script | None:
             continue
         if path.endswith(dialect.models_path):
             names = {r.message.model for r in shipped().values() if r.dialect == dialect.name and r.message.model}
-            return json_script(200, dialect.models(sorted({MODEL, *names})))
+            return json_script(200, dialect.models([MODEL, *sorted(names - {MODEL})]))
     return None
 
 
@@ -110,14 +111,16 @@ class Player:
         case, fault = self.case, self.fault
         if path.startswith("/play/"):
             case, fault = selectors(path, dialect)
-        return apply_faults(self.scripted(find_case(case, dialect)), fault)
+        return _script(find_case(case, dialect), fault, self.speed, self.pace)
 
-    def scripted(self, recording: Recording) -> Script:
-        """The recording at this player's pace."""
-        script = script_of(recording, speed=self.speed)
-        if self.pace is None:
-            return script
-        return script.but(pieces=tuple(Piece(frame, self.pace) for frame in script.frames()))
+
+@lru_cache(maxsize=128)
+def _script(name: str, fault: str, speed: float | None, pace: float | None) -> Script:
+    """A shipped recording at a pace and under faults; kept, because finding frames again for each request is slow."""
+    script = script_of(shipped()[name], speed=speed)
+    if pace is not None:
+        script = script.but(pieces=tuple(Piece(frame, pace) for frame in script.frames()))
+    return apply_faults(script, fault)
 
 
 def _nothing_at(path: str) -> tuple[str]:
@@ -126,13 +129,17 @@ def _nothing_at(path: str) -> tuple[str]:
     return (f"nothing is at {path}",)
 
 
-def find_case(case: str, dialect: Dialect) -> Recording:
-    """The recording of a case, by `<dialect>/<case>`, or by the case alone in the dialect of the path."""
+def find_case(case: str, dialect: Dialect) -> str:
+    """The name of a shipped recording, by `<dialect>/<case>`, or by the case alone in the dialect of the path.
+
+    Raises StreamgaugeError where there is none, or where the path is another dialect's.
+    """
     name = case if "/" in case else f"{dialect.name}/{case}"
-    known = shipped()
-    if name not in known:
-        raise UnknownNameError("case", name, sorted(known))
-    return known[name]
+    if name not in shipped():
+        raise UnknownNameError("case", name, sorted(shipped()))
+    if not name.startswith(f"{dialect.name}/"):
+        raise StreamgaugeError(f"case {name!r} can't be played here: this path speaks {dialect.name}")
+    return name
 
 
 def selectors(path: str, dialect: Dialect) -> tuple[str, str]:
@@ -155,8 +162,6 @@ def _is_api_path(part: str, dialect: Dialect) -> bool:
 
 def non_streaming(dialect: Dialect, body: bytes) -> bool:
     """Whether a request asks for one whole answer, as its dialect spells that."""
-    import json
-
     try:
         asked = json.loads(body)
     except ValueError:
@@ -165,6 +170,3 @@ def non_streaming(dialect: Dialect, body: bytes) -> bool:
         return False
     plain, streaming = (dialect.request(ChatRequest(messages=(), stream=s)).body.get("stream") for s in (False, True))
     return plain != streaming and asked.get("stream") in (plain, False)
-
-
-MountScript = Script | Callable[[Received], Script]
