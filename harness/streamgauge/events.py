@@ -155,10 +155,13 @@ def unlocated(event: Event) -> Event:
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON; lone surrogates, which UTF-8 can't carry, come out as `\\ud83d` escapes."""
+    """One line of JSON; lone surrogates, which UTF-8 can't carry, come out as `\\ud83d` escapes.
+
+    Numbers beyond 64 bits come out whole.
+    """
     try:
         return msgspec.json.encode(value).decode()
-    except (UnicodeEncodeError, ValueError):
+    except (UnicodeEncodeError, OverflowError):
         import json
 
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
+
+DEEPEST = 256
+"""Levels of nesting that are read. RFC 8259 9: "An implementation may set limits on the maximum depth of nesting".
+
+A limit of our own, because Python's depends on who calls: what it can read there it may be unable to show here.
+"""
 
 
 class Undecodable(msgspec.Struct, frozen=True, gc=False):
@@ -22,9 +29,12 @@ def parse(text: str) -> Any:
     What RFC 8259 forbids but Python's parser reads (NaN, lone surrogates) is read: rules judge it elsewhere.
     """
     try:
-        return _decode(text)
+        value = _decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return _parse_leniently(text)
+        value = _parse_leniently(text)
+    if len(text) > 2 * DEEPEST and text.count("[") + text.count("{") > DEEPEST and _deeper(value, DEEPEST):
+        return Undecodable("nested too deeply")
+    return value
 
 
 def _parse_leniently(text: str) -> Any:
@@ -32,6 +42,22 @@ def _parse_leniently(text: str) -> Any:
         return json.loads(text, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         return Undecodable(str(error) if isinstance(error, ValueError) else "nested too deeply")
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    level = [value]
+    for _ in range(levels):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return any(isinstance(value, (dict, list)) for value in level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+    return ()
 
 
 def _integer(digits: str) -> int | float:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from streamgauge.events import (
     End,
     Ended,
@@ -22,6 +20,7 @@ from streamgauge.events import (
     ToolCallDelta,
     Usage,
     excerpt,
+    to_json,
 )
 from streamgauge.message import Message, assemble
 from streamgauge.sse import Comment, Frame, ServerSentEvent, Unfinished
@@ -101,7 +100,7 @@ class ChatInterpreter:
     def payload(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
         """The events of one chunk that is a JSON object."""
         before = len(out)
-        if (not self._id and chunk.get("id")) or (not self._model and chunk.get("model")):
+        if not self._id or not self._model:
             self._start(chunk, span, out)
         error = chunk.get("error")
         if error or chunk.get("object") == "error":
@@ -119,18 +118,44 @@ class ChatInterpreter:
         if self._ended:
             self._bad("data after the terminator", event, out)
             return
-        if event.data.strip() == DONE:
+        data = event.data
+        if data[:1] != "{" and data.strip() == DONE:
             self._close(out, event.span)
             return
-        chunk = parse(event.data)
-        if isinstance(chunk, Undecodable):
+        chunk = parse(data)
+        if event.type == "error" and not members(chunk).get("error"):
+            self._error(data if isinstance(chunk, Undecodable) else chunk, event.span, out)
+        elif isinstance(chunk, Undecodable):
             self._bad(f"not JSON: {chunk.reason}", event, out)
         elif not isinstance(chunk, dict):
             self._bad("not a JSON object", event, out)
-        elif event.type == "error" and not chunk.get("error"):
-            self._error(chunk, event.span, out)
-        else:
+        elif not self._plain(chunk, event.span, out):
             self.payload(chunk, event.span, out)
+
+    def _plain(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> bool:
+        """Take a chunk that is one piece of text and nothing else, as most are: half the work of `payload`."""
+        try:
+            (choice,) = chunk["choices"]
+            delta, number = choice["delta"], choice["index"]
+            content = delta["content"]
+        except (KeyError, TypeError, ValueError):
+            return False
+        if (
+            len(delta) != 1
+            or type(content) is not str
+            or not content
+            or type(number) is not int
+            or choice.get("finish_reason")
+            or chunk.get("usage")
+            or chunk.get("error")
+            or not (self._id and self._model)
+            or "x_groq" in chunk
+            or chunk.get("object") == "error"
+        ):
+            return False
+        self._seen.add(number)
+        out.append(TextDelta(content, number, span))
+        return True
 
     def _close(self, out: list[Event], span: Span) -> None:
         self._ended = True
@@ -142,22 +167,24 @@ class ChatInterpreter:
 
     def _odd(self, reason: str, value: Any, span: Span, out: list[Event]) -> None:
         self._malformed = True
-        out.append(Malformed(reason, excerpt(repr(value)), span=span))
+        out.append(Malformed(reason, excerpt(to_json(value)), span=span))
 
     def _start(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
+        before = self._id, self._model
         self._id = self._id or text(chunk.get("id"))
         self._model = self._model or text(chunk.get("model"))
-        out.append(Start(self._id, self._model, span=span))
+        if before != (self._id, self._model):
+            out.append(Start(self._id, self._model, span=span))
 
     def _error(self, error: Any, span: Span, out: list[Event]) -> None:
         self._errors = True
         if isinstance(error, dict):
             code = error.get("code")
-            message = text(error.get("message")) or text(error.get("detail")) or excerpt(repr(error))
+            message = text(error.get("message")) or text(error.get("detail")) or excerpt(to_json(error))
             kind = text(error.get("type"))
-            out.append(StreamError(message, "" if code is None else str(code), kind, span=span))
+            out.append(StreamError(message, _shown(code), kind, span=span))
         else:
-            out.append(StreamError(str(error), span=span))
+            out.append(StreamError(_shown(error), span=span))
 
     def _usages(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
         usage = members(chunk.get("usage"))
@@ -165,9 +192,13 @@ class ChatInterpreter:
             self._usage = True
             out.append(_usage(usage, "usage", span))
             return
-        usage = members(members(chunk.get("x_groq")).get("usage"))
+        groq = members(chunk.get("x_groq"))
+        usage = members(groq.get("usage"))
         if usage and not self._usage:
             out.append(_usage(usage, "x_groq.usage", span))
+        # Groq's reference: "An error string indicating why a stream was stopped early".
+        if error := groq.get("error"):
+            self._error(error, span, out)
 
     def _choices(self, choices: Any, span: Span, out: list[Event]) -> None:
         if not isinstance(choices, list):
@@ -177,8 +208,8 @@ class ChatInterpreter:
             if not isinstance(choice, dict):
                 self._odd("a choice is not an object", choice, span, out)
                 continue
-            number = choice.get("index", 0)
-            if not isinstance(number, int):
+            number = choice.get("index")
+            if type(number) is not int:
                 number = 0
             self._seen.add(number)
             delta = choice.get("delta")
@@ -252,17 +283,18 @@ class ChatInterpreter:
                     table.number(call.get("index"), call_id),
                     call_id,
                     text(function.get("name")),
-                    _arguments(arguments),
+                    _shown(arguments),
                     choice=choice,
                     span=span,
                 )
             )
 
 
-def _arguments(value: Any) -> str:
+def _shown(value: Any) -> str:
+    """A member that should be a string, as one: what is sent instead as compact JSON, null as nothing."""
     if isinstance(value, str):
         return value
-    return "" if value is None else msgspec.json.encode(value).decode()
+    return "" if value is None else to_json(value)
 
 
 def _usage(usage: dict[str, Any], source: str, span: Span) -> Usage:
@@ -272,8 +304,8 @@ def _usage(usage: dict[str, Any], source: str, span: Span) -> Usage:
 def _reasoning(delta: dict[str, Any]) -> str:
     """The first non-empty spelling: services send one text under several names, and it is said once."""
     for name in ("reasoning_content", "reasoning", "reasoning_text"):
-        if said := delta.get(name):
-            return text(said)
+        if said := text(delta.get(name)):
+            return said
     if details := delta.get("reasoning_details"):
         found = (members(d) for d in elements(details))
         return "".join(text(d.get("text")) or text(d.get("summary")) for d in found)

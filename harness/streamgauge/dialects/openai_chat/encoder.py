@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ class _Encoder:
             case StreamError():
                 return _sse({"error": {"message": event.message, "type": event.error_type, "code": event.code}})
             case KeepAlive():
-                return f": {event.text}\n\n".encode()
+                return "".join(f": {line}\n" for line in re.split("\r\n?|\n", event.text)).encode() + b"\n"
             case End():
                 return b"data: [DONE]\n\n" if event.ended in ("complete", "error") else b""
             case Malformed():
@@ -92,12 +93,10 @@ class _Encoder:
         return _sse(self._object([{"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}]))
 
     def _usage(self, event: Usage) -> bytes:
-        prompt, completion = event.input_tokens or 0, event.output_tokens or 0
-        usage = {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
+        prompt, completion = event.input_tokens, event.output_tokens
+        usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+        if prompt is not None and completion is not None:
+            usage["total_tokens"] = prompt + completion
         return _sse({**self._object([]), "usage": usage})
 
     def _object(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
