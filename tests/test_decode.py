@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -77,6 +78,16 @@ def test_a_lone_surrogate_is_an_escape(tmp_path: Path, capfdbinary: pytest.Captu
     path.write_bytes(b'data: {"object":"chat.completion.chunk","choices":[{"delta":{"content":"\\ud83d"}}]}\n\n')
     main(["decode", "--dialect", "openai-chat", str(path)])
     assert b'"text":"\\ud83d"' in capfdbinary.readouterr().out
+
+
+def test_a_line_is_a_line_to_everyone(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Characters that some take for line ends are printed as JSON escapes, and mean the same."""
+    path = tmp_path / "ends.sse"
+    said = "a\u2028b\u2029c\x85d\x0be\x1cf\x7f"
+    path.write_text("data: " + json.dumps(said, ensure_ascii=False) + "\n\n", encoding="utf-8")
+    main(["decode", "--dialect", "sse", str(path)])
+    (line,) = capfdbinary.readouterr().out.decode().splitlines()
+    assert json.loads(json.loads(line)["data"]) == said
 
 
 def test_the_message(stream: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
@@ -373,3 +384,23 @@ def test_real_captures_are_unwrapped(shared: Path, capfdbinary: pytest.CaptureFi
     assert len(messages) == len(raws)
     assert len(texts) == 1
     assert "中" in texts.pop()
+
+
+@pytest.mark.shared
+def test_every_vector_of_the_standard_goes_through(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """No text of the shared WHATWG vectors is refused, and what is printed are the events that they state."""
+
+    def data_of(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if "repeat" in value:
+            return str(value["repeat"] * value["count"])
+        return str(value["join"].join([value["unit"]] * value["count"]))
+
+    for vector in json.loads((shared / "catalogue" / "sse_vectors.json").read_text())["vectors"]:
+        given_stdin(monkeypatch, b"".join(base64.b64decode(part) * count for part, count in vector["input"]))
+        got = decode(capfdbinary, "--dialect", "sse", "-")
+        expected = [(e["type"], data_of(e["data"]), e["lastEventId"]) for e in vector["expect"]["events"]]
+        assert [(e["type"], e["data"], e["id"]) for e in got] == expected, vector["id"]

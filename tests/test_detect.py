@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 from pathlib import Path
@@ -136,3 +137,28 @@ def test_no_real_stream_is_refused(shared: Path, chat: Dialect) -> None:
             for head in (body, body[: body.find(b"\n\n") + 2], body[:1], body[:40]):
                 assert not_a_stream(head, chat.framing) is None, entry["file"]
                 assert another(chat, head) is None, entry["file"]
+
+
+def test_two_dialects_that_are_both_sure_are_not_guessed_from(monkeypatch: pytest.MonkeyPatch, chat: Dialect) -> None:
+    """Where two recognise the bytes, the call must say which; where only another does, it is named."""
+    twin = dataclasses.replace(chat, name="twin-chat")
+    blind = dataclasses.replace(chat, detect=lambda head: None)
+    monkeypatch.setattr("streamgauge.detect.all_dialects", lambda: {chat.name: chat, twin.name: twin})
+    with pytest.raises(StreamgaugeError, match="openai-chat and twin-chat: say which with --dialect"):
+        detect(CHUNK)
+    assert "a stream of twin-chat" in (another(blind, CHUNK) or "")
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (("naïve text " * 4 + "\0").encode() * 20, "text"),
+        (b"caf\xe9\0" * 20, "binary"),
+        ("é".encode() * 4000 + b"\0", "text"),
+        (b"x" * 4095 + "é".encode(), "text"),
+        (b"\n{" + b"[" * 5000, "json"),
+    ],
+)
+def test_odd_texts(head: bytes, kind: str) -> None:
+    """A NUL alone makes no binary data, nor does a character that is cut at the end of the sample."""
+    assert kind_of(head)[0] == kind

@@ -20,6 +20,9 @@ from streamgauge.events import Event, Malformed, to_json
 from streamgauge.message import MessageBuilder, to_dict
 from streamgauge.sse import DEFAULT_LIMIT, Frame, ServerSentEvent, SSEDecoder
 
+# Line ends to Python's str.splitlines and to some editors, though not to JSON: readers by line must not be misled.
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
 
 @click.command(name="decode")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|-...")
@@ -154,6 +157,6 @@ def _print(texts: Iterable[str]) -> None:
     """Write each text at once, as UTF-8 whatever the terminal's locale: JSON is (RFC 8259 8.1)."""
     for text in texts:
         if text:
-            data = text.encode()
-            sys.stdout.buffer.write(data)
+            shown = text if text.isascii() else text.translate(_LINE_ENDS)
+            sys.stdout.buffer.write(shown.encode())
             sys.stdout.buffer.flush()

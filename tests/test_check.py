@@ -1,0 +1,597 @@
+"""`streamgauge check`, and the requests that it sends."""
+
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamgauge.chat import ChatRequest
+from streamgauge.cli import main
+from streamgauge.errors import BackendError
+from streamgauge.events import End, Event, Finish, Start, TextDelta, ToolCallDelta, Usage
+from streamgauge.message import Message
+from streamgauge.probe import NO_SUCH_MODEL, Target, exchanges, first_model, probes
+from streamgauge.recordings import Recording, save
+from streamgauge.registry import get_dialect
+from streamgauge.script import Piece, Script
+from streamgauge.server import Mount, Received, ReplayServer
+from streamgauge.trace import Trace
+from streamgauge.transport import UnreachableError
+
+CHAT = get_dialect("openai-chat")
+KEY = "a-key-that-nobody-may-see"
+SAFETY = 60.0
+STREAM = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
+JSON = (("Content-Type", "application/json"),)
+
+
+def answer(body: bytes, status: int = 200, headers: tuple[tuple[str, str], ...] = JSON) -> Script:
+    return Script(dialect=CHAT, pieces=(Piece(body),), status=status, headers=headers, framing="length")
+
+
+def error(status: int, message: str) -> Script:
+    return answer(CHAT.error_body(status, message), status)
+
+
+def events_for(asked: dict[str, Any]) -> list[Event]:
+    """What a model that always says hello streams for a request."""
+    events: list[Event] = [Start("c-1", asked["model"])]
+    for choice in range(asked.get("n", 1)):
+        if asked.get("tools"):
+            events.append(ToolCallDelta(0, "call_1", "get_weather", '{"city":"Paris"}', choice=choice))
+            events.append(Finish("tool_calls", choice))
+        else:
+            events += [TextDelta("Hello", choice), TextDelta(" thére", choice), Finish("stop", choice)]
+    if (asked.get("stream_options") or {}).get("include_usage"):
+        events.append(Usage(3, 2))
+    return [*events, End("complete")]
+
+
+def completion(asked: dict[str, Any]) -> bytes:
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city":"Paris"}'}}
+    message: dict[str, Any] = {"role": "assistant", "content": "Hello thére"}
+    if asked.get("tools"):
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if asked.get("tools") else "stop"}
+    head = {"id": "c-2", "object": "chat.completion", "created": 1_700_000_000, "model": asked["model"]}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    return json.dumps({**head, "choices": [choice], "usage": usage}).encode()
+
+
+def good_server(received: Received) -> Script:
+    """A server that does what the vendor's documents say."""
+    try:
+        asked = received.json
+    except ValueError:
+        return error(400, "the body is not JSON")
+    if asked["model"] == NO_SUCH_MODEL:
+        return error(404, "no such model")
+    if not asked["messages"]:
+        return error(400, "messages is empty")
+    if not asked.get("stream"):
+        return answer(completion(asked))
+    pieces = tuple(Piece(frame) for frame in CHAT.encode(events_for(asked)))
+    return Script(dialect=CHAT, pieces=pieces, headers=STREAM)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ReplayServer]:
+    with ReplayServer() as running:
+        yield running
+
+
+@pytest.fixture
+def mounted(server: ReplayServer) -> Iterator[Callable[..., Mount]]:
+    mounts: list[Mount] = []
+
+    def mount(script: Script | Callable[[Received], Script]) -> Mount:
+        mounts.append(server.mount(script))
+        return mounts[-1]
+
+    yield mount
+    for made in mounts:
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def one_error(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line on standard error, with nothing on standard output."""
+    out, err = capsys.readouterr()
+    lines = [line for line in err.splitlines() if not line.startswith("requests ")]
+    assert not out
+    assert len(lines) == 1, err
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+def test_a_good_endpoint_is_good(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A server that keeps the rules: exit code 0, and a report that says what was judged."""
+    mount = mounted(good_server)
+    report = tmp_path / "out.json"
+    assert main(["check", mount.base_url, "--model", "m", "--json", str(report)]) == 0
+    out = capsys.readouterr().out
+    assert "No unexpected failure." in out
+    found = json.loads(report.read_text())
+    assert found["schema"] == "streamgauge.verdicts/1"
+    assert found["subjects"][0] | {"version": ""} == {
+        "name": mount.base_url,
+        "role": "server",
+        "dialect": "openai-chat",
+        "version": "",
+        "available": True,
+        "install": "",
+    }
+    assert found["summary"]["pass"] > 50
+    assert found["summary"]["fail"] == found["summary"]["error"] == 0
+    assert {v["case"] for v in found["verdicts"]} > {"plain", "plain.twin", "tools", "bad-json", "disconnect"}
+
+
+def test_every_kind_of_request_is_sent(mounted: Callable[..., Mount]) -> None:
+    """Text, length, stop, tools, choices, usage and none, bad requests, the twin, and an early end."""
+    mount = mounted(good_server)
+    main(["check", mount.base_url, "--model", "m"])
+    bodies = [r.body for r in mount.requests]
+    asked = []
+    for body in bodies:
+        try:
+            asked.append(json.loads(body))
+        except ValueError:
+            asked.append({})
+    assert {} in asked, "a body that is not JSON"
+    assert any(a.get("model") == NO_SUCH_MODEL for a in asked)
+    assert any(a.get("messages") == [] for a in asked)
+    assert any("stream" not in a and a for a in asked)
+    assert any(a.get("stream") and "stream_options" not in a for a in asked)
+    assert any(a.get("stream_options") for a in asked)
+    assert any(a.get("n") == 2 for a in asked)
+    assert any(a.get("stop") for a in asked)
+    assert sum(bool(a.get("tools")) for a in asked) >= 2
+    assert len({a.get("max_tokens") for a in asked}) >= 3
+
+
+def test_a_broken_rule_is_shown_with_its_evidence(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Exit code 1; the rule, its source, what was expected and got, where, and the command that shows it again."""
+
+    def wrong_type(received: Received) -> Script:
+        script = good_server(received)
+        return script.but(headers=(("Content-Type", "text/plain"),)) if script.headers == STREAM else script
+
+    mount = mounted(wrong_type)
+    files = {kind: tmp_path / f"report.{kind}" for kind in ("junit", "html", "markdown")}
+    options = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
+    assert main(["check", mount.base_url, "--model", "m", *options]) == 1
+    out = capsys.readouterr().out
+    assert "FAIL       HTTP-001  SSE responses declare text/event-stream" in out
+    assert "WHATWG HTML 9.2.3" in out
+    assert "expected   Content-Type: text/event-stream" in out
+    assert "got        Content-Type: text/plain" in out
+    assert "plain, no-usage" in out
+    assert f"streamgauge check {mount.base_url} --dialect openai-chat --model m --rule HTTP-001" in out
+    assert all("HTTP-001" in path.read_text() for path in files.values())
+
+
+def test_the_key_is_sent_and_never_shown(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key goes to the server, from the option or the environment, and into no output."""
+
+    def echo(received: Received) -> Script:
+        if received.headers.get("authorization") != "Bearer ***":
+            return error(401, "no key")
+        return good_server(received) if received.body[:1] == b"{" else error(400, KEY)
+
+    report = tmp_path / "out.json"
+    assert main(["check", mounted(echo).base_url, "--model", "m", "--api-key", KEY, "--json", str(report), "-v"]) == 0
+    out, err = capsys.readouterr()
+    assert KEY not in out + err + report.read_text()
+    assert main(["check", mounted(echo).base_url, "--model", "m"]) == 2
+    assert "give --api-key or set OPENAI_API_KEY" in one_error(capsys)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert main(["check", mounted(echo).base_url, "--model", "m"]) == 0
+
+
+def test_the_first_listed_model_is_asked(mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --model the endpoint's own list says whom to ask, and standard error says so."""
+    mount = mounted(good_server)
+    assert main(["check", mount.base_url, "--rule", "HTTP-001"]) == 0
+    model = json.loads(mount.requests[1].body)["model"]
+    assert f"asking {model}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (error(401, "wrong key"), "(wrong key): it wants an API key: give --api-key or set OPENAI_API_KEY"),
+        (error(503, "loading"), "HTTP 503 (loading)"),
+        (answer(b"<!doctype html><p>hi", headers=(("Content-Type", "text/html"),)), "an HTML page"),
+        (answer(b'{"status": "ok"}'), "not a server of openai-chat"),
+        (answer(b"ok", headers=(("Content-Type", "text/plain"),)), "plain text ('ok')"),
+    ],
+)
+def test_what_is_no_endpoint_is_not_judged(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], script: Script, said: str
+) -> None:
+    """A missing key, a server that is not up, or something else than a model server: one line, exit code 2."""
+    assert main(["check", mounted(script).base_url, "--model", "m"]) == 2
+    assert said in one_error(capsys)
+
+
+def test_an_error_with_status_200_is_judged(mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]) -> None:
+    """A server of the dialect that answers 200 with an error breaks a rule: that is its fault, not the call's."""
+    assert main(["check", mounted(answer(CHAT.error_body(500, "boom"))).base_url, "--model", "m"]) == 1
+    assert "FAIL" in capsys.readouterr().out
+
+
+def test_a_base_url_without_v1_is_explained(mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]) -> None:
+    """A 404 on the path comes with the URL to try; the URL of the path itself with the one in front of it."""
+
+    def strict(received: Received) -> Script:
+        return good_server(received) if "/v1/chat/" in received.path else error(404, "not here")
+
+    mount = mounted(strict)
+    assert main(["check", mount.url, "--model", "m"]) == 2
+    assert f"try {mount.base_url}" in one_error(capsys)
+    assert main(["check", mount.base_url + "/chat/completions"]) == 2
+    assert one_error(capsys).endswith(f": {mount.base_url}")
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (b"HTTP/1.1 404 Not Found\r\n", "/v1"),
+        (b"HTTP/1.1 401 Unauthorized\r\n", "OPENAI_API_KEY"),
+        (b"HTTP/1.1 200 OK\r\n", "name the --model"),
+    ],
+)
+def test_a_list_without_models_says_what_to_do(head: bytes, said: str) -> None:
+    """An endpoint that lists nothing: another URL, a key, or the model's name."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(head + b'Content-Length: 11\r\nConnection: close\r\n\r\n{"data":[]}')
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(BackendError, match=said):
+            first_model(f"http://127.0.0.1:{listener.getsockname()[1]}", CHAT)
+        thread.join(SAFETY)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("words", [["--model", "m"], []])
+def test_an_unreachable_url(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    """Nobody there: one line, exit code 2."""
+    assert main(["check", f"http://127.0.0.1:{free_port()}/v1", *words]) == 2
+    assert "nothing answers at http://127.0.0.1" in one_error(capsys)
+
+
+def test_something_that_speaks_no_http(capsys: pytest.CaptureFixture[str]) -> None:
+    """A peer that closes at once, or never says anything, is no HTTP server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        assert main(["check", url, "--model", "m", "--timeout", "0.2"]) == 2
+        assert "no HTTP answer in 0.2 s" in one_error(capsys)
+        assert main(["check", url, "--timeout", "0.2"]) == 2
+        assert "gives no answer" in one_error(capsys)
+
+        def hang_up() -> None:
+            for _ in range(3):
+                listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        assert main(["check", url, "--model", "m"]) == 2
+        thread.join(SAFETY)
+        assert "no HTTP answer (" in one_error(capsys)
+
+
+def test_a_server_that_goes_away_is_no_clean_run(
+    mounted: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was judged before is shown with a note, and the exit code is 2."""
+    import streamgauge.probe as module
+
+    real, calls = module.fetch, []
+
+    def fetch(*args: Any, **options: Any) -> Trace:
+        calls.append(args)
+        if len(calls) == 3:
+            raise UnreachableError("nothing answers any more")
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    assert main(["check", mounted(good_server).base_url, "--model", "m"]) == 2
+    assert "note: the run ended early, after 3 of" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_keeps_what_it_judged(
+    mounted: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C: exit code 130, and the report holds the verdicts so far and says that it is partial."""
+    import streamgauge.probe as module
+
+    real, calls = module.fetch, []
+
+    def fetch(*args: Any, **options: Any) -> Trace:
+        calls.append(args)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **options)
+
+    monkeypatch.setattr(module, "fetch", fetch)
+    report = tmp_path / "out.json"
+    assert main(["check", mounted(good_server).base_url, "--model", "m", "--json", str(report)]) == 130
+    found = json.loads(report.read_text())
+    assert found["partial"] is True
+    assert {v["case"] for v in found["verdicts"]} == {"plain.twin", "plain", "no-usage"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_ends_a_run_that_waits(mounted: Callable[..., Mount]) -> None:
+    """A real interrupt while the server is silent: 130, no traceback."""
+
+    def silent(received: Received) -> Script:
+        return Script(dialect=CHAT, pieces=(Piece(b": wait\n\n"),), headers=STREAM, ending="hold")
+
+    mount = mounted(silent)
+    command = [sys.executable, "-m", "streamgauge", "check", mount.base_url, "--model", "m"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + SAFETY
+        while not mount.sends and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SAFETY)
+        assert process.returncode == 130
+        assert b"Traceback" not in err + out
+
+
+def test_a_dialect_gets_what_it_can_express() -> None:
+    """Requests whose point a dialect can't put on the wire are left out."""
+    assert {"stop", "two-choices", "tools", "no-usage", "unknown-model"} < {p.name for p in probes(CHAT, "m")}
+
+    def bare(request: ChatRequest) -> Any:
+        return CHAT.request(dataclasses.replace(request, n=1, stop=(), tools=(), include_usage=True, model="m"))
+
+    few = probes(dataclasses.replace(CHAT, request=bare), "m")
+    assert {"stop", "two-choices", "tools", "parallel-tools", "no-usage", "unknown-model"}.isdisjoint(
+        {p.name for p in few}
+    )
+    assert {"plain", "length", "disconnect"} < {p.name for p in few}
+
+
+def test_exchanges_know_their_twins(mounted: Callable[..., Mount]) -> None:
+    """An exchange has the non-streaming answer as its reference, and its bytes as a sibling."""
+    target = Target(base_url=mounted(good_server).base_url, dialect=CHAT, model="m")
+    found = {e.case: e for e in exchanges(target, probes(CHAT, "m")[:2])}
+    plain = found["plain"]
+    assert plain.reference is not None
+    assert plain.reference.choices[0].text == plain.message.choices[0].text == "Hello thére"
+    assert plain.siblings["non-stream"] is found["plain.twin"]
+    assert plain.siblings["no-usage"] is found["no-usage"]
+    assert found["no-usage"].reference is None
+    assert "non-stream" not in found["no-usage"].siblings
+
+
+# Recorded files
+
+
+BODY = b"".join(CHAT.encode(events_for({"model": "m", "stream_options": {"include_usage": True}})))
+BROKEN = BODY.replace(b'" th\xc3\xa9re"', b'" th\xc3\xa9re')
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Path:
+    path = tmp_path / "chat.sse"
+    path.write_bytes(BODY)
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    path = tmp_path / "broken.sse"
+    path.write_bytes(BROKEN)
+    return path
+
+
+def test_a_good_file(stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A recorded stream is judged as far as its bytes go; its dialect is seen, and why is said."""
+    assert main(["check", str(stream)]) == 0
+    out, err = capsys.readouterr()
+    assert "No unexpected failure" in out
+    assert "openai-chat, as an event has" in err
+
+
+def test_a_broken_file(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bytes that break a rule are named by their place and shown."""
+    assert main(["check", str(broken), "--dialect", "openai-chat"]) == 1
+    out = capsys.readouterr().out
+    start = BROKEN.index(b"data: ", BROKEN.index(b"Hello"))
+    assert "FAIL       JSON-001" in out
+    assert f"bytes {start}-" in out
+    assert str(broken) in out
+
+
+def test_several_files(stream: Path, broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each file is a subject; what is no stream is refused in a line, and makes the exit code 2."""
+    report = tmp_path / "out.json"
+    assert main(["check", str(stream), str(broken), "--json", str(report)]) == 1
+    assert [s["name"] for s in json.loads(report.read_text())["subjects"]] == [str(stream), str(broken)]
+    capsys.readouterr()
+    assert main(["check", str(stream), "missing"]) == 2
+    out, err = capsys.readouterr()
+    assert "No unexpected failure" in out
+    assert "Error: no such file: missing" in err
+    assert main(["check", "missing", "missing too"]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_json_on_standard_output(stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json -` prints the report and nothing else."""
+    assert main(["check", str(stream), "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["summary"]["pass"] > 5
+
+
+def test_only_the_named_rules(broken: Path, tmp_path: Path) -> None:
+    """`--rule` narrows the run, and with it the exit code."""
+    report = tmp_path / "out.json"
+    words = ["check", str(broken), "--dialect", "openai-chat", "--json", str(report)]
+    assert main([*words, "--rule", "SSE-007", "--rule", "SSE-020"]) == 0
+    assert [v["rule"] for v in json.loads(report.read_text())["verdicts"]] == ["SSE-007", "SSE-020"]
+
+
+def test_a_run_that_judged_nothing_is_not_good(stream: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A rule that needs what a file doesn't hold: exit code 2, and -v says what is missing."""
+    assert main(["check", str(stream), "--rule", "HTTP-004", "-v"]) == 2
+    out = capsys.readouterr().out
+    assert "Nothing was judged" in out
+    assert "the request is not known" in out
+
+
+def test_a_capture_brings_its_headers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Transport rules judge an HTTP response that was kept whole; an error answer is one too."""
+    path = tmp_path / "answer.raw"
+    path.write_bytes(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + BODY)
+    assert main(["check", str(path)]) == 1
+    assert "HTTP-001" in capsys.readouterr().out
+    path.write_bytes(b"HTTP/1.1 429 Too Many\r\nContent-Type: application/json\r\n\r\n" + CHAT.error_body(429, "slow"))
+    assert main(["check", str(path), "--dialect", "openai-chat", "--rule", "HTTP-013"]) == 0
+    assert "Retry-After" in capsys.readouterr().out
+
+
+def test_a_recording_is_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The JSON file of a recording brings dialect, request, headers and times."""
+    trace = dataclasses.replace(Trace.of(BODY, request={"stream": True}), status=200, headers=STREAM)
+    path = save(
+        Recording(name="case", dialect="openai-chat", trace=trace, message=Message("openai-chat", "complete")), tmp_path
+    )
+    assert main(["check", str(path), "--rule", "HTTP-004", "--rule", "HTTP-001"]) == 0
+    assert "2 satisfied" in capsys.readouterr().out
+
+
+def test_every_shipped_recording_can_be_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The files that come with streamgauge are targets like any other, and their verdicts are never errors."""
+    import streamgauge_fixtures
+
+    folder = Path(streamgauge_fixtures.__path__[0])
+    files = sorted(map(str, folder.glob("*/*.json")))
+    report = tmp_path / "out.json"
+    assert main(["check", *files, "--json", str(report)]) in (0, 1)
+    found = json.loads(report.read_text())
+    assert len(found["subjects"]) == len(files)
+    assert found["summary"]["error"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["no/such/file"], "no such file: no/such/file"),
+        (["localhost:8000/v1"], "give its URL: http://localhost:8000/v1"),
+        (["openai"], "streamgauge client openai"),
+        (["."], "is a directory"),
+        (["x", "--dialect", "openai-caht"], "did you mean 'openai-chat'?"),
+        (["x", "--dialect", "sse"], "sse is a framing"),
+        (["x", "--rule", "HTTP-0001"], "did you mean 'HTTP-001'?"),
+        (["http://", "--model", "m"], "URL"),
+        (["ftp://host/x"], "no such file"),
+        (["x", "--timeout", "0"], "0"),
+    ],
+)
+def test_bad_calls(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    """One line that says what to do, exit code 2."""
+    assert main(["check", *words]) == 2
+    assert said in one_error(capsys)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "is empty"),
+        (gzip.compress(BODY), "gunzip"),
+        (b"<html>", "HTML page"),
+        (b'{"error":{"message":"bad key"}}', "'bad key'"),
+        (bytes(range(256)), "binary data"),
+        (b'event: message_start\ndata: {"type":"message_start"}\n\n', "message_start"),
+    ],
+)
+def test_what_is_no_stream_is_not_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, said: str
+) -> None:
+    """No verdict is given on what is no stream of the dialect."""
+    path = tmp_path / "thing"
+    path.write_bytes(data)
+    assert main(["check", str(path), "--dialect", "openai-chat"]) == 2
+    assert said in one_error(capsys)
+
+
+def test_a_rule_that_does_not_fit(stream: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    """A rule of other dialects leaves nothing to judge by."""
+    from streamgauge.rules import get_rule
+
+    rule = dataclasses.replace(get_rule("HTTP-001"), applies=("ndjson",))
+    monkeypatch.setattr("streamgauge.cli.check.rules_for", lambda dialect, role: iter(()))
+    assert rule.fits(CHAT) is False
+    assert main(["check", str(stream), "--dialect", "openai-chat", "--rule", "HTTP-001"]) == 2
+    assert "HTTP-001 does not apply to openai-chat" in one_error(capsys)
+
+
+def test_a_client_rule_is_sent_to_the_client_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rules for client libraries are not judged here."""
+    from streamgauge.rules import rulebook
+
+    ids = [r.id for r in rulebook().values() if r.role == "client"]
+    for rule_id in ids[:1]:
+        assert main(["check", "x", "--rule", rule_id]) == 2
+        assert "streamgauge client PROVIDER" in one_error(capsys)
+
+
+@pytest.mark.shared
+def test_real_captures_are_judged(shared: Path, tmp_path: Path) -> None:
+    """Streams of real servers, as their sockets gave them: every rule comes to a verdict, none of them an error."""
+    raws = sorted(map(str, (shared / "captures").glob("*/chat*.raw")))
+    raws = [r for r in raws if "nonstream" not in r]
+    report = tmp_path / "out.json"
+    assert main(["check", *raws, "--dialect", "openai-chat", "--json", str(report)]) in (0, 1)
+    found = json.loads(report.read_text())
+    assert len(found["subjects"]) == len(raws) > 30
+    assert found["summary"]["error"] == 0
+
+
+def test_environment_is_not_needed() -> None:
+    """The process needs nothing of the environment but its path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "streamgauge", "check", "missing"],
+        capture_output=True,
+        env={"PATH": os.environ.get("PATH", "")},
+        timeout=SAFETY,
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"Error: no such file: missing\n"
