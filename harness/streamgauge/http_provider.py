@@ -21,6 +21,7 @@ from streamgauge.transport import (
     is_loopback,
     masked,
     outgoing,
+    patience,
     shown,
     unreachable,
 )
@@ -73,6 +74,7 @@ class EventReceiver:
         self._status = 0
         self._media_type = ""
         self._retry_after = ""
+        self._location = ""
         self.ended = False
 
     def accepts(self, status: int, headers: Mapping[str, str]) -> bool:
@@ -84,6 +86,7 @@ class EventReceiver:
         self._status = status
         self._media_type = headers.get("Content-Type", "")
         self._retry_after = headers.get("Retry-After", "")
+        self._location = headers.get("Location", "")
         essence = self._media_type.partition(";")[0].strip().lower()
         return status == 200 and essence in ("", self._dialect.media_type)
 
@@ -96,7 +99,9 @@ class EventReceiver:
             return MediaTypeError(message, self._media_type, excerpt(said))
         hint = advice(self._base_url, self._dialect, self._status)
         again = f"retry after {self._retry_after}" if self._retry_after else ""
-        message = "; ".join(filter(None, (f"status {self._status}: {why}", again, hint)))
+        # Followed silently, a redirect would take the key to another host, or turn the POST into a GET.
+        moved = f"it redirects to {self._location}: give that as the base URL" if self._location else ""
+        message = "; ".join(filter(None, (f"status {self._status}: {why}", again, moved, hint)))
         return StatusError(message, self._status, excerpt(said), self._retry_after)
 
     def feed(self, data: bytes) -> Iterator[Event]:
@@ -127,7 +132,7 @@ class HTTPProvider:
         self._connection = connection
         # Proxies are for the world outside: one between us and this machine would be measured with it.
         options: dict[str, Any] = {
-            "timeout": connection.timeout,
+            "timeout": patience(connection.timeout),
             "trust_env": not is_loopback(connection.base_url),
             "limits": _LIMITS,
         }

@@ -21,6 +21,9 @@ from streamgauge.events import to_json
 from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
 
 TIMEOUT = 60.0
+CONNECT_TIMEOUT = 10.0
+"""Seconds for TCP and TLS at most: an http server that is spoken to in TLS often says nothing at all."""
+
 BODY_LIMIT = 256 * 1024 * 1024
 """Bytes of a body after which `fetch` disconnects: a backend that never stops must not fill the memory."""
 
@@ -81,6 +84,11 @@ def join_url(base_url: str, path: str) -> str:
     return str(url)
 
 
+def patience(timeout: float) -> httpx2.Timeout:
+    """httpx2's timeouts for so many seconds of silence."""
+    return httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+
+
 def is_loopback(url: str) -> bool:
     """Whether a URL leads to this machine."""
     host = httpx2.URL(url).host
@@ -115,6 +123,22 @@ def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
         return ""
     right = shown(base_url).rstrip("/") + dialect.base_path
     return f"the base URL does not end in {dialect.base_path}: try {right}"
+
+
+def diagnose(base_url: str, dialect: Dialect, *, timeout: float = 5.0) -> BackendError | None:
+    """Why nothing comes from a base URL: nothing answers, or it lacks the dialect's base path; None is neither.
+
+    For failures of client libraries, which say it each in their own way. Asks for the list of models, without a key.
+    """
+    url = join_url(base_url, dialect.models_path or "/")
+    try:
+        status = httpx2.get(url, timeout=timeout, trust_env=not is_loopback(url)).status_code
+    except NEVER_SENT as error:
+        return unreachable(url, error)
+    except httpx2.RequestError:
+        return None
+    hint = advice(base_url, dialect, status)
+    return BackendError(f"status {status} at {shown(url)}; {hint}") if hint else None
 
 
 NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
@@ -205,7 +229,7 @@ def fetch(
     recorder = Recorder(out, api_key, dialect.decoder() if stop_after is not None else None)
     try:
         with (
-            httpx2.Client(timeout=timeout, trust_env=not is_loopback(out.url)) as client,
+            httpx2.Client(timeout=patience(timeout), trust_env=not is_loopback(out.url)) as client,
             client.stream(
                 "POST", out.url, headers=out.headers, content=out.content, extensions={"trace": recorder.on_trace}
             ) as response,
