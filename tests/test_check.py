@@ -539,7 +539,7 @@ def test_bad_calls(capsys: pytest.CaptureFixture[str], words: list[str], said: s
         (b"<html>", "HTML page"),
         (b'{"error":{"message":"bad key"}}', "'bad key'"),
         (bytes(range(256)), "binary data"),
-        (b'event: message_start\ndata: {"type":"message_start"}\n\n', "message_start"),
+        (b'event: invented.start\ndata: {"type":"invented.start"}\n\n', "invented.start"),
     ],
 )
 def test_what_is_no_stream_is_not_judged(

@@ -17,7 +17,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.registry import get_dialect
 
 CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
-ANTHROPIC = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m"}}\n\n'
+INVENTED = b'event: invented.start\ndata: {"type":"invented.start","message":{"id":"m"}}\n\n'
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def chat() -> Dialect:
         (b'[{\n  "candidates": []}]', "json"),
         (b'{"a": 1}\n{"a": 2}\n', "json-lines"),
         (bytes(range(256)), "binary"),
+        (b"\x00\x00\x1f\x50" + b"text" * 2000, "binary"),
         ("data: a\n\n".encode("utf-16"), "binary"),
     ],
 )
@@ -99,7 +100,7 @@ def test_an_unsure_event_stream_asks_for_the_option() -> None:
 def test_another_dialects_stream_is_told(chat: Dialect) -> None:
     """Events that mean nothing in the dialect, and have a type of their own, are another's."""
     assert another(chat, CHUNK) is None
-    assert "message_start" in (another(chat, ANTHROPIC) or "")
+    assert "invented.start" in (another(chat, INVENTED) or "")
 
 
 def test_too_little_to_tell_is_admitted(chat: Dialect) -> None:

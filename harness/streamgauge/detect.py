@@ -150,7 +150,7 @@ def _meaningless(dialect: Dialect, head: bytes) -> str | None:
 
 def _is_binary(head: bytes) -> bool:
     sample = head[:4096]
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff", b"\0")):  # UTF-16, or a length as binary frames begin with
         return True
     return len(_CONTROL.findall(sample)) * 20 > len(sample) or (b"\0" in sample and not _readable(sample))
 

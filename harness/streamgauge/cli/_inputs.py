@@ -113,10 +113,11 @@ def admitted(chunks: Iterable[bytes], dialect: Dialect | None, name: str) -> Ite
     head = b""
     held: list[bytes] = []
     rest = iter(chunks)
+    binary = dialect is not None and dialect.framing == "eventstream"
     for chunk in rest:
         head += chunk
         held.append(chunk)
-        if b"\n" not in chunk and b"\r" not in chunk and len(head) < HEAD:
+        if not (binary or b"\n" in chunk or b"\r" in chunk or len(head) >= HEAD):
             continue  # no line came to its end: nothing new can be said
         if not_a_stream(head, dialect.framing if dialect else None) and len(head) < HEAD:
             continue

@@ -80,5 +80,5 @@ def _explained(recording: Recording) -> list[tuple[str, str]]:
         ("text", excerpt(said.text).replace("\n", "\\n") if said else ""),
         ("tool calls", ", ".join(c.name for c in said.tool_calls) if said else ""),
         ("finish reason", (said.finish_reason or "") if said else ""),
-        ("replay", f"streamgauge serve {_key(recording)}"),
+        ("replay", f"streamgauge serve --case {_key(recording)}"),
     ]
