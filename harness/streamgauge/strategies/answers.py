@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ _WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=12
 _COUNT = st.integers(0, 2**53 - 1)
 
 
+@cache
 def texts(*, min_size: int = 0, max_size: int = 6) -> SearchStrategy[str]:
     """Text in many scripts, of so many pieces: words, emoji sequences, combining marks, controls, quotes.
 
@@ -36,6 +38,7 @@ def texts(*, min_size: int = 0, max_size: int = 6) -> SearchStrategy[str]:
     return st.lists(piece, min_size=min_size, max_size=max_size).map("".join)
 
 
+@cache
 def arguments(*, verbatim: bool = True) -> SearchStrategy[str]:
     """Arguments of a tool call: a JSON object; with `verbatim` also spaced JSON, cut JSON and none at all."""
     values = st.recursive(
@@ -65,7 +68,7 @@ def messages(
     endings = [e for e in ended if e == "complete" or {"truncated": "truncated", "error": "errors"}.get(e) in able]
     if not endings:
         raise ValueError(f"{dialect} can't say any of {tuple(ended)}")
-    return _messages(dialect, able, endings)
+    return _messages(dialect, able, endings if len(endings) < 2 else [*endings, *endings[:1] * 2])
 
 
 @st.composite
@@ -87,34 +90,41 @@ def _messages(draw: st.DrawFn, dialect: str, able: frozenset[Ability], endings: 
     )
 
 
+@cache
 def _usage() -> SearchStrategy[TokenUsage | None]:
     return st.one_of(st.none(), st.builds(TokenUsage, _COUNT, _COUNT))
 
 
+@cache
 @st.composite
 def _choices(draw: st.DrawFn, dialect: str, able: frozenset[Ability], finished: bool) -> Choice:
     # A choice that says nothing and doesn't finish does not appear in a stream at all.
     text = draw(texts(min_size=0 if finished else 1))
-    calls: list[ToolCall] = []
-    if "tools" in able:
-        most = 3 if "parallel tools" in able else 1
-        calls = draw(st.one_of(st.just([]), st.lists(_calls(able), max_size=most, unique_by=lambda c: c.id or c.name)))
+    calls = draw(_call_lists(able)) if "tools" in able and draw(st.booleans()) else []
     return Choice(
         text=text if "text" in able else "",
-        reasoning=draw(st.one_of(st.just(""), texts())) if "reasoning" in able else "",
-        refusal=draw(st.one_of(st.just(""), st.just(""), texts())) if "refusal" in able else "",
+        reasoning=draw(texts()) if "reasoning" in able else "",
+        refusal=draw(texts(max_size=1)) if "refusal" in able else "",
         tool_calls=tuple(calls),
         finish_reason=draw(st.sampled_from(finish_reasons(dialect))) if finished else None,
         server_tool_calls=draw(_server_calls(able)),
     )
 
 
+@cache
+def _call_lists(able: frozenset[Ability]) -> SearchStrategy[list[ToolCall]]:
+    most = 3 if "parallel tools" in able else 1
+    return st.lists(_calls(able), max_size=most, unique_by=lambda call: call.id or call.name)
+
+
+@cache
 @st.composite
 def _calls(draw: st.DrawFn, able: frozenset[Ability]) -> ToolCall:
     call_id = draw(_WORD.map("call_{}".format)) if "call ids" in able else ""
     return ToolCall(call_id, draw(_WORD), draw(arguments(verbatim="verbatim arguments" in able)))
 
 
+@cache
 @st.composite
 def _server_calls(draw: st.DrawFn, able: frozenset[Ability]) -> tuple[ServerToolCall, ...]:
     if "server tools" not in able or not draw(st.booleans()):
@@ -122,6 +132,7 @@ def _server_calls(draw: st.DrawFn, able: frozenset[Ability]) -> tuple[ServerTool
     return (ServerToolCall(draw(_WORD.map("srv_{}".format)), "search", draw(arguments(verbatim=False)), "found"),)
 
 
+@cache
 @st.composite
 def _errors(draw: st.DrawFn, able: frozenset[Ability]) -> ReportedError:
     return ReportedError(

@@ -42,7 +42,8 @@ def event_streams(
 
     said: the messages, by default `messages(dialect)`. `streamgauge.message.assemble` gives the message back.
     """
-    return (said or messages(dialect)).flatmap(lambda message: _event_streams(message, abilities(dialect)))
+    drawn = messages(dialect) if said is None else said
+    return drawn.flatmap(lambda message: _event_streams(message, abilities(dialect)))
 
 
 def wire_streams(
@@ -54,7 +55,8 @@ def wire_streams(
         events = _event_streams(message, abilities(dialect))
         return events.map(lambda drawn: (b"".join(get_dialect(dialect).encode(drawn)), message))
 
-    return (said or messages(dialect)).flatmap(encoded)
+    drawn = messages(dialect) if said is None else said
+    return drawn.flatmap(encoded)
 
 
 @st.composite
@@ -75,7 +77,7 @@ def _event_streams(draw: st.DrawFn, message: Message, able: frozenset[Ability]) 
 def _mixed(draw: st.DrawFn, lanes: list[list[T]]) -> list[T]:
     """Each lane's items in their order, those of different lanes in any."""
     labels = [number for number, lane in enumerate(lanes) for _ in lane]
-    order = labels if len(lanes) < 2 else draw(st.one_of(st.just(labels), st.permutations(labels)))
+    order = draw(st.permutations(labels)) if len(lanes) > 1 and draw(st.booleans()) else labels
     sources = [iter(lane) for lane in lanes]
     return [next(sources[number]) for number in order]
 
@@ -106,8 +108,8 @@ def _split(draw: st.DrawFn, text: str) -> list[str]:
     inside = range(1, len(text))
     if not inside:
         return [text]
-    some = st.lists(st.sampled_from(inside), max_size=4, unique=True).map(sorted)
-    marks = [0, *draw(st.one_of(some, st.just(list(inside[:40])))), len(text)]
+    inner = draw(st.lists(st.integers(1, len(text) - 1), max_size=4)) if draw(st.integers(0, 4)) else inside[:40]
+    marks = [0, *sorted(set(inner)), len(text)]
     return [text[a:b] for a, b in pairwise(marks)]
 
 
