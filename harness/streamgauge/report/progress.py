@@ -48,7 +48,8 @@ class Progress:
 
     def update(self, done: int, total: int, text: str = "") -> None:
         """Say that `done` of `total` steps are behind us and what the present one is."""
-        room = max(self._console.width - len(self._title) - 48, 10)
+        beside = len(self._title) + (48 if self._bar else 20)  # the bar, the counts, the clock
+        room = max(self._console.width - beside, 10)
         shown = shortened(one_line(text), room, "...")
         if self._bar:
             self._bar.update(self._bar.task_ids[0], completed=done, total=total, text=shown)

@@ -126,7 +126,7 @@ class _Printer:
         if not groups:
             return
         self._line()
-        self._line(f"{title}: {len(groups)}", STYLES[state])
+        self._line(f"{title}: {len(groups):,} distinct", STYLES[state])
         for group in groups[:MOST_FAILURES]:
             self._group(group)
         if len(groups) > MOST_FAILURES:
