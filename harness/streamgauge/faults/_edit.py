@@ -147,3 +147,12 @@ def said(script: Script, frame: int) -> list[Event]:
     start = sum(map(len, frames[:frame]))
     end = start + len(frames[frame])
     return [e for e in script.dialect.decode(script.body) if start <= e.span[0] < end]
+
+
+def at_middle(script: Script, change: Callable[[bytes], bytes]) -> Script:
+    """One frame changed, in the middle of the output; the script as it is where there is no output."""
+    index = middle_output(script)
+    if index is None:
+        return script
+    frames = script.frames()
+    return script.with_body([*frames[:index], change(frames[index]), *frames[index + 1 :]])

@@ -1,37 +1,24 @@
-"""Faults of the content: what the frames say is wrong, odd, repeated, missing or more than expected."""
+"""Faults of the content: what one frame says is wrong, odd, or more than expected."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from streamgauge.events import End, TextDelta
+from streamgauge.events import TextDelta
 from streamgauge.faults import fault
 from streamgauge.faults._edit import (
     add_member,
+    at_middle,
     edit_events,
-    halfway,
     has_data,
     json_of,
     located,
-    middle_output,
     number,
     one_of,
-    output_frames,
     said,
 )
 from streamgauge.script import Script
 
 PROBE = b'"streamgauge_probe":'
 DAMAGED = "no crash: the library's error, or a tolerance that its documentation names"
-
-
-def _at_middle(script: Script, change: Callable[[bytes], bytes]) -> Script:
-    """One frame changed, in the middle of the output; the script as it is where there is no output."""
-    index = middle_output(script)
-    if index is None:
-        return script
-    frames = script.frames()
-    return script.with_body([*frames[:index], change(frames[index]), *frames[index + 1 :]])
 
 
 @fault(
@@ -72,7 +59,7 @@ def _around_middle(numbers: list[int]) -> list[int]:
 )
 def invalid_json(script: Script, _: str) -> Script:
     """An event in the middle of the output loses its last brace."""
-    return _at_middle(script, lambda f: b"".join(f.rpartition(b"}")[::2]))
+    return at_middle(script, lambda f: b"".join(f.rpartition(b"}")[::2]))
 
 
 _ODD = {
@@ -98,51 +85,7 @@ _ODD = {
 def odd_json(script: Script, argument: str) -> Script:
     """RFC 8259 4, 6, 8.2 and 9: not allowed, or left to the reader."""
     member = _ODD[one_of(argument, *_ODD)]
-    return _at_middle(script, lambda f: add_member(f, member))
-
-
-@fault(
-    "F-D04",
-    "duplicate-event",
-    "One event twice",
-    layer="content",
-    effect="damaged",
-    expected="detected where the dialect numbers its events; otherwise no crash",
-)
-def duplicate_event(script: Script, _: str) -> Script:
-    """The same bytes again."""
-    return _at_middle(script, lambda f: f + f).edit(lambda frames: frames)
-
-
-@fault(
-    "F-D05",
-    "swap-events",
-    "Two events in the wrong order",
-    layer="content",
-    effect="damaged",
-    expected="detected where the dialect numbers its events; otherwise no crash",
-)
-def swap_events(script: Script, _: str) -> Script:
-    """The middle event that carries output, and the one before it."""
-    found = output_frames(script)
-    frames = script.frames()
-    if len(found) > 1:
-        a, b = found[len(found) // 2 - 1], found[len(found) // 2]
-        frames[a], frames[b] = frames[b], frames[a]
-    return script.with_body(frames)
-
-
-@fault(
-    "F-D06",
-    "missing-event",
-    "One event is missing from the middle",
-    layer="content",
-    effect="damaged",
-    expected="detected where the dialect numbers its events; otherwise no crash",
-)
-def missing_event(script: Script, _: str) -> Script:
-    """Output is lost without a sign of it."""
-    return _at_middle(script, lambda _frame: b"")
+    return at_middle(script, lambda f: add_member(f, member))
 
 
 @fault(
@@ -166,90 +109,6 @@ def unknown_members(script: Script, _: str) -> Script:
 
 
 @fault(
-    "F-D07b",
-    "unknown-event",
-    "An event of a type that the dialect does not know",
-    layer="content",
-    effect="lossless",
-    applies=("sse",),
-    expected="ignored",
-)
-def unknown_event(script: Script, _: str) -> Script:
-    """In the middle of the stream, with JSON data."""
-    event = b'event: streamgauge.notice\ndata: {"type":"streamgauge.notice","object":"streamgauge.notice"}\n\n'
-    kept = halfway(script)
-    return edit_events(script, lambda frames: [*frames[:kept], event, *frames[kept:]])
-
-
-@fault(
-    "F-D08",
-    "after-terminator",
-    "Output behind the terminator",
-    layer="content",
-    effect="surplus",
-    expected="ignored",
-)
-def after_terminator(script: Script, _: str) -> Script:
-    """An event from the middle again, then the terminator again; a stream without one gets one first."""
-    frames = script.frames()
-    index = middle_output(script)
-    extra = [] if index is None else [frames[index]]
-    return script.with_body([*_terminated(script), *extra, *_terminator(script)])
-
-
-@fault(
-    "F-D09",
-    "double-terminator",
-    "The terminator twice",
-    layer="content",
-    effect="surplus",
-    expected="the first one ends the stream",
-)
-def double_terminator(script: Script, _: str) -> Script:
-    """Gateways add one to a stream that has one."""
-    return script.with_body([*_terminated(script), *_terminator(script)])
-
-
-@fault(
-    "F-D09b",
-    "early-terminator",
-    "The terminator in the middle",
-    layer="content",
-    effect="damaged",
-    expected="the first one ends the stream; the answer is reported as incomplete",
-)
-def early_terminator(script: Script, _: str) -> Script:
-    """The rest of the stream follows."""
-    kept = halfway(script)
-    return script.edit(lambda frames: [*frames[:kept], *_terminator(script), *frames[kept:]])
-
-
-@fault(
-    "F-D09c",
-    "lowercase-terminator",
-    "The terminator in lower case",
-    layer="content",
-    effect="damaged",
-    expected="a protocol error: other spellings are no terminator",
-)
-def lowercase_terminator(script: Script, _: str) -> Script:
-    """`[done]`, where the dialect has a terminator of that kind."""
-    terminator = script.dialect.terminator
-    return script.edit(lambda frames: [f.lower() if terminator and f == terminator else f for f in frames])
-
-
-def _terminator(script: Script) -> list[bytes]:
-    """The frame that ends this stream, else the dialect's terminator, else nothing."""
-    found = located(script, (End,))
-    return [script.frames()[found[-1]]] if found else [t for t in (script.dialect.terminator,) if t]
-
-
-def _terminated(script: Script) -> list[bytes]:
-    """The frames, and the terminator where none of them is one."""
-    return [*script.frames(), *([] if located(script, (End,)) else _terminator(script))]
-
-
-@fault(
     "F-D10",
     "oversized-line",
     "A line that is longer than a reader's buffer",
@@ -263,7 +122,7 @@ def _terminated(script: Script) -> list[bytes]:
 def oversized_line(script: Script, argument: str) -> Script:
     """By default 64 KiB and one byte, in an unknown member of one event."""
     size = number(argument, 65537)
-    return _at_middle(script, lambda f: add_member(f, PROBE + b'"' + b"x" * size + b'"'))
+    return at_middle(script, lambda f: add_member(f, PROBE + b'"' + b"x" * size + b'"'))
 
 
 @fault(
@@ -337,4 +196,4 @@ def two_objects(script: Script, argument: str) -> Script:
         half = len(value) // 2
         return b"data: " + value[:half] + b"\n\ndata: " + value[half:] + b"\n\n"
 
-    return _at_middle(script, change)
+    return at_middle(script, change)
