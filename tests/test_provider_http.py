@@ -201,6 +201,18 @@ def test_error_status(server: ReplayServer, status: int, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("ending", ["complete", "reset"])
+def test_error_body_is_read_as_far_as_it_is_good(server: ReplayServer, ending: Any, path: str) -> None:
+    """An error body that is endless, or breaks off, does not hide the status."""
+    pieces = (Piece(b"because " * (20_000 if ending == "complete" else 20)), Piece(b"!", 0.2))
+    script = Script(dialect=CHAT, pieces=pieces, status=500, ending=ending)
+    _, error = collect(path, server.mount(script))
+    assert isinstance(error, StatusError)
+    assert (error.status, error.body[:8]) == (500, "because ")
+    assert len(error.body) < 1000
+
+
+@pytest.mark.parametrize("path", PATHS)
 def test_retry_after_is_given(server: ReplayServer, path: str) -> None:
     """A 429 carries the header's value, and exactly one request was made."""
     mount = server.mount(faulty("retry-after:7"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -18,7 +19,7 @@ from streamgauge.cli import main
 from streamgauge.cli.stream import command
 from streamgauge.events import End, Finish, RefusalDelta, TextDelta
 from streamgauge.faults import apply_faults
-from streamgauge.provider import all_providers
+from streamgauge.provider import all_providers, get_provider
 from streamgauge.recordings import get_recording
 from streamgauge.registry import get_dialect
 from streamgauge.script import Piece, Script, script_of
@@ -212,6 +213,15 @@ def test_wrong_call(arguments: list[str], line: str) -> None:
     assert result.return_value == 2
     assert line in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_provider_with_one_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that has no async path says which option to give."""
+    half = replace(get_provider("openai-chat"), capabilities=frozenset(("sync",)))
+    monkeypatch.setattr("streamgauge.cli.stream.get_provider", lambda name: half)
+    result = stream()
+    assert result.return_value == 2
+    assert result.stderr == "An error occurred: openai-chat has no async path: give --sync\n"
 
 
 def test_usage_errors_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

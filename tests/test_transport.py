@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import pytest
 
-from streamgauge import transport
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import StreamgaugeError
 from streamgauge.faults import apply_faults
@@ -116,7 +115,7 @@ def test_deadline_ends_a_stream_that_never_does(server: ReplayServer) -> None:
 
 def test_body_is_bounded(server: ReplayServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that is over the limit is not read to its end."""
-    monkeypatch.setattr(transport, "BODY_LIMIT", 1000)
+    monkeypatch.setattr("streamgauge.transport.exchange.BODY_LIMIT", 1000)
     trace = fetch(server.mount(answer(b"x" * 2_000_000)).base_url, CHAT, ASK)
     assert trace.ended == "closed"
     assert 1000 < len(trace.body) < 2_000_000
@@ -151,11 +150,28 @@ def test_trailing_slash_does_not_matter(server: ReplayServer, slash: str) -> Non
     assert "//" not in mount.requests[0].path
 
 
-@pytest.mark.parametrize("base_url", ["", "localhost:8000", "ftp://localhost/v1", "http://", "http://[::1/v1", "/v1"])
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "",
+        "localhost:8000",
+        "ftp://localhost/v1",
+        "http://",
+        "http://[::1/v1",
+        "http://localhost:99999/v1",
+        "http://..",
+        "/v1",
+    ],
+)
 def test_no_url(base_url: str) -> None:
     """What is no http URL is the caller's mistake, with an example of a right one."""
     with pytest.raises(StreamgaugeError, match="give one like http://localhost:8000/v1"):
         join_url(base_url, "/chat/completions")
+
+
+def test_query_stays_behind_the_path() -> None:
+    """A base URL with a query (Azure's api-version) keeps it at the end."""
+    assert join_url("https://x.example/v1/?a=b", "/chat/completions") == "https://x.example/v1/chat/completions?a=b"
 
 
 def test_404_below_a_base_url_without_its_base_path(server: ReplayServer) -> None:

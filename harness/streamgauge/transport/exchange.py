@@ -1,4 +1,4 @@
-"""One request over HTTP/1.1, recorded as it comes: what the wire did wrong is in the trace, not an exception.
+"""One request over HTTP/1.1, recorded as it comes.
 
 No retries, no redirects, no proxy towards loopback, and `Accept-Encoding: identity`: content coding buffers,
 and a trace is of the bytes that the dialect speaks of.
@@ -6,7 +6,6 @@ and a trace is of the bytes that the dialect speaks of.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -16,23 +15,28 @@ import httpx2
 
 from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Decoder, Dialect
-from streamgauge.errors import BackendError, StreamgaugeError
+from streamgauge.errors import StreamgaugeError
 from streamgauge.events import to_json
 from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
+from streamgauge.transport.address import (
+    MASK,
+    NEVER_SENT,
+    SHORTEST_SECRET,
+    advice,
+    ending,
+    is_loopback,
+    join_url,
+    masked,
+    patience,
+    reason,
+    unreachable,
+)
 
 TIMEOUT = 60.0
-CONNECT_TIMEOUT = 10.0
-"""Seconds for TCP and TLS at most: an http server that is spoken to in TLS often says nothing at all."""
+"""Seconds of silence after which a stream has failed, where nothing else is asked for."""
 
 BODY_LIMIT = 256 * 1024 * 1024
 """Bytes of a body after which `fetch` disconnects: a backend that never stops must not fill the memory."""
-
-_MASK = "*"
-_SHORTEST_SECRET = 8  # a made-up key like "x" is no secret, and masking it would deface every text
-
-
-class UnreachableError(BackendError):
-    """Nothing answered: refused, no such host, TLS failed, no connection in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,88 +72,6 @@ def outgoing(
     for name, value in (*auth, *wire.headers, *headers):
         table[name.lower()] = (name, value)
     return Outgoing(join_url(base_url, wire.path), tuple(table.values()), wire.body)
-
-
-def join_url(base_url: str, path: str) -> str:
-    """The URL of a path below a base URL, which may end in a slash.
-
-    Raises StreamgaugeError where the base URL is not an absolute http or https URL.
-    """
-    try:
-        url = httpx2.URL(base_url.rstrip("/") + path)
-    except httpx2.InvalidURL as error:
-        raise StreamgaugeError(f"{base_url!r} is not a URL ({error}): give one like http://localhost:8000/v1") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise StreamgaugeError(f"{base_url!r} is not an http URL: give one like http://localhost:8000/v1")
-    return str(url)
-
-
-def patience(timeout: float) -> httpx2.Timeout:
-    """httpx2's timeouts for so many seconds of silence."""
-    return httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this machine."""
-    host = httpx2.URL(url).host
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def shown(url: str) -> str:
-    """A URL fit for a message: without user, password and query, where some put a key."""
-    return str(httpx2.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
-
-
-def masked(text: str, secret: str) -> str:
-    """A text in which a secret is as many asterisks."""
-    return text.replace(secret, _MASK * len(secret)) if len(secret) >= _SHORTEST_SECRET else text
-
-
-def unreachable(url: str, error: Exception) -> UnreachableError:
-    """The error for a connection that did not come about."""
-    return UnreachableError(
-        f"nothing answers at {shown(url)}: {_reason(error)}; is the server running, is the URL right?"
-    )
-
-
-def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
-    """What to do about a 404 whose base URL lacks what the dialect's base URLs end in, else ""."""
-    if status != 404 or not dialect.base_path or base_url.rstrip("/").endswith(dialect.base_path):
-        return ""
-    right = shown(base_url).rstrip("/") + dialect.base_path
-    return f"the base URL does not end in {dialect.base_path}: try {right}"
-
-
-def diagnose(base_url: str, dialect: Dialect, *, timeout: float = 5.0) -> BackendError | None:
-    """Why nothing comes from a base URL: nothing answers, or it lacks the dialect's base path; None is neither.
-
-    For failures of client libraries, which say it each in their own way. Asks for the list of models, without a key.
-    """
-    url = join_url(base_url, dialect.models_path or "/")
-    try:
-        status = httpx2.get(url, timeout=timeout, trust_env=not is_loopback(url)).status_code
-    except NEVER_SENT as error:
-        return unreachable(url, error)
-    except httpx2.RequestError:
-        return None
-    hint = advice(base_url, dialect, status)
-    return BackendError(f"status {status} at {shown(url)}; {hint}") if hint else None
-
-
-NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
-"""Failures before a request was sent: they say nothing about a stream."""
-
-
-def ending(error: httpx2.RequestError) -> TraceEnd:
-    """How a response ended that failed with this error of httpx2's."""
-    if isinstance(error, httpx2.TimeoutException):
-        return "timeout"
-    return "reset" if isinstance(error, httpx2.NetworkError) else "incomplete"
 
 
 class Recorder:
@@ -239,7 +161,7 @@ def fetch(
     except NEVER_SENT as error:
         raise unreachable(out.url, error) from None
     except httpx2.RequestError as error:
-        recorder.ended(ending(error), _reason(error))
+        recorder.ended(ending(error), reason(error))
     trace = recorder.trace()
     hint = advice(base_url, dialect, trace.status)
     return replace(trace, note=hint) if hint else trace
@@ -278,15 +200,11 @@ def _masked_arrivals(arrivals: list[Arrival], secret: str) -> Iterator[Arrival]:
     """The same reads; a key that the backend repeats in its body (in an error, say) is as many asterisks."""
     key = secret.encode()
     body = b"".join(a.data for a in arrivals)
-    if len(key) < _SHORTEST_SECRET or key not in body:
+    if len(key) < SHORTEST_SECRET or key not in body:
         yield from arrivals
         return
-    body = body.replace(key, _MASK.encode() * len(key))
+    body = body.replace(key, MASK.encode() * len(key))
     start = 0
     for arrival in arrivals:
         yield Arrival(arrival.at, body[start : start + len(arrival.data)])
         start += len(arrival.data)
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -1,0 +1,40 @@
+"""HTTP as the harness speaks it: what the wire did wrong is in the trace, not an exception."""
+
+from __future__ import annotations
+
+from streamgauge.transport.address import (
+    NEVER_SENT,
+    UnreachableError,
+    advice,
+    diagnose,
+    ending,
+    is_loopback,
+    join_url,
+    masked,
+    patience,
+    reason,
+    shown,
+    unreachable,
+)
+from streamgauge.transport.exchange import TIMEOUT, Outgoing, Recorder, fetch, fetch_json, outgoing
+
+__all__ = [
+    "NEVER_SENT",
+    "TIMEOUT",
+    "Outgoing",
+    "Recorder",
+    "UnreachableError",
+    "advice",
+    "diagnose",
+    "ending",
+    "fetch",
+    "fetch_json",
+    "is_loopback",
+    "join_url",
+    "masked",
+    "outgoing",
+    "patience",
+    "reason",
+    "shown",
+    "unreachable",
+]

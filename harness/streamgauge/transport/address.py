@@ -1,0 +1,112 @@
+"""Where requests go, and what is said when nothing comes back: base URLs, loopback, secrets, advice."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import httpx2
+
+from streamgauge.dialect import Dialect
+from streamgauge.errors import BackendError, StreamgaugeError
+from streamgauge.trace import TraceEnd
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for TCP and TLS at most: an http server that is spoken to in TLS often says nothing at all."""
+
+SHORTEST_SECRET = 8
+"""Characters of a key that is masked: a made-up one like "x" is no secret, and masking it would deface every text."""
+
+MASK = "*"
+
+
+class UnreachableError(BackendError):
+    """Nothing answered: refused, no such host, TLS failed, no connection in time."""
+
+
+def join_url(base_url: str, path: str) -> str:
+    """The URL of a path below a base URL, which may end in a slash and have a query, which stays behind the path.
+
+    Raises StreamgaugeError where the base URL is not an absolute http or https URL.
+    """
+    base, mark, query = base_url.partition("?")
+    try:
+        url = httpx2.URL(base.rstrip("/") + path + mark + query)
+        url.host.encode("idna")  # what the resolver does first: empty and overlong labels fail there
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise StreamgaugeError(f"{base_url!r} is not a URL ({error}): give one like http://localhost:8000/v1") from None
+    if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > 65535:
+        raise StreamgaugeError(f"{base_url!r} is not an http URL: give one like http://localhost:8000/v1")
+    return str(url)
+
+
+def patience(timeout: float) -> httpx2.Timeout:
+    """httpx2's timeouts for so many seconds of silence."""
+    return httpx2.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = httpx2.URL(url).host
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def shown(url: str) -> str:
+    """A URL fit for a message: without user, password and query, where some put a key."""
+    return str(httpx2.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
+
+
+def masked(text: str, secret: str) -> str:
+    """A text in which a secret is as many asterisks."""
+    return text.replace(secret, MASK * len(secret)) if len(secret) >= SHORTEST_SECRET else text
+
+
+def unreachable(url: str, error: Exception) -> UnreachableError:
+    """The error for a connection that did not come about."""
+    return UnreachableError(
+        f"nothing answers at {shown(url)}: {reason(error)}; is the server running, is the URL right?"
+    )
+
+
+def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
+    """What to do about a 404 whose base URL lacks what the dialect's base URLs end in, else ""."""
+    if status != 404 or not dialect.base_path or shown(base_url).rstrip("/").endswith(dialect.base_path):
+        return ""
+    right = shown(base_url).rstrip("/") + dialect.base_path
+    return f"the base URL does not end in {dialect.base_path}: try {right}"
+
+
+def diagnose(base_url: str, dialect: Dialect, *, timeout: float = 5.0) -> BackendError | None:
+    """Why nothing comes from a base URL: nothing answers, or it lacks the dialect's base path; None is neither.
+
+    For failures of client libraries, which say it each in their own way. Asks for the list of models, without a key.
+    """
+    url = join_url(base_url, dialect.models_path or "/")
+    try:
+        status = httpx2.get(url, timeout=timeout, trust_env=not is_loopback(url)).status_code
+    except NEVER_SENT as error:
+        return unreachable(url, error)
+    except httpx2.RequestError:
+        return None
+    hint = advice(base_url, dialect, status)
+    return BackendError(f"status {status} at {shown(url)}; {hint}") if hint else None
+
+
+NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError, httpx2.UnsupportedProtocol)
+"""Failures before a request was sent: they say nothing about a stream."""
+
+
+def ending(error: httpx2.RequestError) -> TraceEnd:
+    """How a response ended that failed with this error of httpx2's."""
+    if isinstance(error, httpx2.TimeoutException):
+        return "timeout"
+    return "reset" if isinstance(error, httpx2.NetworkError) else "incomplete"
+
+
+def reason(error: Exception) -> str:
+    """What an exception says, or is, where it says nothing."""
+    return str(error) or type(error).__name__
