@@ -71,9 +71,9 @@ class ToolCallDelta(_Event, frozen=True, gc=False, tag="tool_call"):
 
 
 class Finish(_Event, frozen=True, gc=False, tag="finish"):
-    """Why one choice ended, in the dialect's own word."""
+    """Why one choice ended, in the dialect's own word, or the number that a server sent for it."""
 
-    reason: str
+    reason: str | int
     choice: int = 0
     span: Span = NO_SPAN
 

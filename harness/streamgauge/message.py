@@ -48,7 +48,7 @@ class Choice(msgspec.Struct, frozen=True):
     reasoning: str = ""
     refusal: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
     server_tool_calls: tuple[ServerToolCall, ...] = ()
 
 
@@ -102,7 +102,7 @@ class _ChoiceParts:
         self.reasoning: list[str] = []
         self.refusal: list[str] = []
         self.calls: dict[int, list[ToolCallDelta]] = {}
-        self.finish: str | None = None
+        self.finish: str | int | None = None
 
     def build(self) -> Choice:
         calls = list(self.calls.values())

@@ -79,6 +79,6 @@ def _explained(recording: Recording) -> list[tuple[str, str]]:
         ("choices", str(len(message.choices))),
         ("text", excerpt(said.text).replace("\n", "\\n") if said else ""),
         ("tool calls", ", ".join(c.name for c in said.tool_calls) if said else ""),
-        ("finish reason", (said.finish_reason or "") if said else ""),
+        ("finish reason", str(said.finish_reason or "") if said else ""),
         ("replay", f"streamgauge serve --case {_key(recording)}"),
     ]

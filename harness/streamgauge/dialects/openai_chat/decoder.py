@@ -312,7 +312,7 @@ def _reasoning(delta: dict[str, Any]) -> str:
     return ""
 
 
-def read_completion(body: Any) -> Message:
+def read_completion(body: Any, dialect: str = "openai-chat") -> Message:
     """The message of a non-streaming chat completion, read by the same rules as its chunks."""
     completion = members(body)
     out: list[Event] = []
@@ -323,4 +323,4 @@ def read_completion(body: Any) -> Message:
     ]
     interpreter.payload({**completion, "choices": choices}, (0, 0), out)
     interpreter.end(0, out)
-    return assemble("openai-chat", out)
+    return assemble(dialect, out)

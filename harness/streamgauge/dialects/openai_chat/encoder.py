@@ -89,7 +89,7 @@ class _Encoder:
         named = {"name": event.name, **function}
         return {"index": event.index, "id": event.id, "type": "function", "function": named}
 
-    def _chunk(self, choice: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
+    def _chunk(self, choice: int, delta: dict[str, Any], reason: str | int | None = None) -> bytes:
         return _sse(self._object([{"index": choice, "delta": delta, "logprobs": None, "finish_reason": reason}]))
 
     def _usage(self, event: Usage) -> bytes:
