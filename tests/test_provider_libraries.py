@@ -23,7 +23,7 @@ from streamgauge.server import ReplayServer
 from streamgauge_providers._chat_chunks import ChunkReader
 
 ASK = ChatRequest.of("hello")
-INSTALLED = [spec for spec in all_providers().values() if not spec.missing]
+INSTALLED = [s for s in all_providers().values() if not s.missing and f"{s.dialect}/plain-text" in shipped()]
 PATHS = ("sync", "async")
 each_provider = pytest.mark.parametrize("spec", INSTALLED, ids=lambda s: s.name)
 each_path = pytest.mark.parametrize("path", PATHS)
