@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from streamgauge.dialect import Dialect
-from streamgauge.events import End, Event, KeepAlive, Start, StreamError, unlocated
+from streamgauge.events import End, Event, KeepAlive, Malformed, Start, StreamError, unlocated
 from streamgauge.message import Message, assemble
 
 Path = Literal["sync", "async"]
@@ -50,7 +50,7 @@ class Run:
         if self.raised or self.hung:
             return False
         ends = [e for e in self.events if isinstance(e, End)]
-        said_error = any(isinstance(e, StreamError) for e in self.events)
+        said_error = any(isinstance(e, (StreamError, Malformed)) for e in self.events)
         return not said_error and all(e.ended == "complete" for e in ends)
 
     @property

@@ -99,7 +99,6 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
     if done.wait(record.watch.timeout):
         return record.run()
     threading.Thread(target=_close_quietly, args=(provider,), daemon=True).start()
-    done.wait(GRACE)
     return record.run(hung=True)
 
 

@@ -1,0 +1,116 @@
+"""Faults at the edge of an event: what lacks only its blank line, and what stands in the first fragment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamgauge.faults import fault
+from streamgauge.faults._edit import halfway, json_of, lines, output_frames, rewrite, unlines
+from streamgauge.script import Script
+from streamgauge.wire import elements, members
+
+
+@fault(
+    "F-C04b",
+    "unfinished-event",
+    "The stream ends behind an event's data line, before its blank line",
+    layer="loss",
+    effect="truncated",
+    applies=("sse",),
+    expected="the event is not delivered; the stream is reported as incomplete",
+)
+def unfinished_event(script: Script, _: str) -> Script:
+    """WHATWG HTML 9.2.6: "If the file ends in the middle of an event, before the final empty line, the incomplete
+    event is not dispatched"."""
+    frames = script.frames()
+    half = halfway(script)
+    kept = next((n for n in output_frames(script) if n >= half), half)
+    return script.with_body([*frames[:kept], *map(_without_blank, frames[kept : kept + 1])])
+
+
+@fault(
+    "F-C04c",
+    "unfinished-terminator",
+    "The terminator without its blank line",
+    layer="loss",
+    effect="lossless",
+    applies=("sse",),
+    expected="the terminator counts",
+)
+def unfinished_terminator(script: Script, _: str) -> Script:
+    """llama.cpp and others leave it out; the stream stays as it is where its terminator is no event of its own."""
+    frames = script.frames()
+    if not (frames and script.dialect.terminator and frames[-1] == script.dialect.terminator):
+        return script
+    return script.with_body([*frames[:-1], _without_blank(frames[-1])])
+
+
+def _without_blank(frame: bytes) -> bytes:
+    return unlines((line, end) for line, end in lines(frame) if line)
+
+
+@fault(
+    "F-E02b",
+    "role-with-text",
+    "The role beside the first text, without a chunk of its own",
+    layer="dialect",
+    effect="lossless",
+    applies=("openai-chat",),
+    expected="the same text",
+)
+def role_with_text(script: Script, _: str) -> Script:
+    """Dynamo and others open so: the first event is then one that a reader would miss."""
+    frames = script.frames()
+    first = output_frames(script)[:1]
+    if not first or not all(b'"role"' in f for f in frames[: first[0]]):
+        return script
+    told = False
+
+    def change(chunk: dict[str, Any]) -> None:
+        nonlocal told
+        for choice in elements(chunk.get("choices")):
+            if not told and isinstance(members(choice).get("delta"), dict):
+                choice["delta"] = {"role": "assistant", **choice["delta"]}
+                told = True
+
+    return rewrite(script.with_body(frames[first[0] :]), change)
+
+
+@fault(
+    "F-E05c",
+    "opening-arguments",
+    "The first fragment of each tool call carries the beginning of its arguments",
+    layer="dialect",
+    effect="lossless",
+    applies=("openai-chat",),
+    expected="the same calls",
+)
+def opening_arguments(script: Script, _: str) -> Script:
+    """OpenAI opens a call with empty arguments; others put their first characters beside the name."""
+    openings: dict[int, dict[str, Any]] = {}
+    taken = [json_of(f, script.dialect) for f in script.frames()]
+    for found in taken:
+        for call in _calls(found[2] if found else None):
+            index, said = call.get("index", 0), members(call.get("function")).get("arguments")
+            if call.get("id"):
+                openings[index] = {"opened": True, "first": said or ""}
+            elif index in openings and not openings[index]["first"] and said:
+                openings[index]["first"] = said
+
+    def change(chunk: dict[str, Any]) -> None:
+        for call in _calls(chunk):
+            opening, function = openings.get(call.get("index", 0)), members(call.get("function"))
+            if opening is None:
+                continue
+            if call.get("id"):
+                function["arguments"] = opening["first"]
+            elif opening["opened"] and function.get("arguments") == opening["first"]:
+                function["arguments"] = ""
+                opening["opened"] = False
+
+    return rewrite(script, change)
+
+
+def _calls(chunk: Any) -> list[dict[str, Any]]:
+    deltas = [members(members(choice).get("delta")) for choice in elements(members(chunk).get("choices"))]
+    return [members(call) for delta in deltas for call in elements(delta.get("tool_calls"))]

@@ -1,0 +1,128 @@
+"""Client rules for JSON and for the sequence of a stream: what is unknown, unreadable, missing or too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from streamgauge.observation import Observation
+from streamgauge.rulebook.client_judging import (
+    claims_success,
+    dies,
+    finishes_twice,
+    hangs,
+    must_tell,
+    outcome,
+    prerequisite,
+    same_events,
+)
+from streamgauge.rules import Finding, client_rule
+
+_rule = partial(client_rule, applies=("all",))
+COMPATIBLE = (
+    "OpenAI API reference, Backward compatibility (https://platform.openai.com/docs/api-reference/backward-"
+    'compatibility): "Adding new properties to JSON response objects or event data" and "Adding new event types" are '
+    "backwards-compatible changes; Anthropic API versioning and Open Responses say the same"
+)
+TERMINATED = (
+    'OpenAI API reference, Create chat completion, stream: "with the stream terminated by a `data: [DONE]` message" '
+    "(https://platform.openai.com/docs/api-reference/chat/create)"
+)
+TEXT = ("plain-text",)
+
+
+@_rule(
+    "JSON-004",
+    "unknown members and event types are tolerated",
+    group="json",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=COMPATIBLE,
+    statement="A client ignores members and event types it does not know.",
+    known=("measured: ollama 0.6.3 raises ValidationError", "https://github.com/openai/openai-java/issues/561"),
+    faults=("unknown-members", "unknown-event"),
+    cases=("plain-text", "parallel-tools"),
+    broken=dies,
+)
+def unknown_members(seen: Observation) -> Iterator[Finding]:
+    """The same events."""
+    yield from same_events(seen)
+
+
+@_rule(
+    "JSON-006",
+    "invalid JSON mid-stream is an error, not silence",
+    group="json",
+    keyword="MUST",
+    basis="de-facto",
+    source="de facto: an event that can't be read is output that is lost",
+    statement="A client that cannot parse an event raises a stream error that carries the offending text and keeps "
+    "what was already delivered.",
+    known=("measured: openai and anthropic raise a bare JSONDecodeError outside their own error classes",),
+    faults=("invalid-json", "two-objects:together", "two-objects:apart"),
+    cases=TEXT,
+    broken=claims_success,
+)
+def invalid_json(seen: Observation) -> Iterator[Finding]:
+    """Whose class the exception is, is ERR-012."""
+    yield from must_tell(seen, "an error for the event that is not JSON")
+
+
+@_rule(
+    "SEQ-010",
+    "a missing terminator is an incomplete stream",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{TERMINATED}; each vendor's reference names what ends its streams",
+    statement="A client that reaches EOF with no dialect terminator (no [DONE] and no finish_reason) reports an "
+    "incomplete stream and not success.",
+    known=(
+        "https://github.com/NVIDIA/TensorRT-LLM/issues/18289",
+        "https://github.com/griffinwork40/agent-afk/issues/635",
+        "measured: openai, anthropic, ollama and g4f all return success on a cleanly ended cut",
+    ),
+    faults=("truncate", "close-truncate", "truncate-mid-event", "unfinished-event", "length-too-short"),
+    cases=("plain-text", "parallel-tools"),
+    broken=claims_success,
+)
+def missing_terminator(seen: Observation) -> Iterator[Finding]:
+    """A caller who can't tell half an answer from a whole one acts on half an answer."""
+    yield from must_tell(seen, "a sign that the answer is incomplete")
+
+
+@_rule(
+    "SEQ-020",
+    "the first terminator ends the stream",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=TERMINATED,
+    statement="What comes behind the terminator, a second one too, changes nothing.",
+    known=("measured: anthropic 2.12.0 appends deltas behind message_stop to the text",),
+    faults=("after-terminator", "double-terminator"),
+    cases=("plain-text", "parallel-tools"),
+    broken=finishes_twice,
+)
+def after_the_terminator(seen: Observation) -> Iterator[Finding]:
+    """The same events; what a client says about the rest is its own affair."""
+    yield from same_events(seen)
+
+
+@_rule(
+    "SEQ-021",
+    "a client returns at the terminator",
+    group="sequence",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=TERMINATED,
+    statement="A client does not wait for the end of the HTTP message once the stream has ended.",
+    faults=("keep-open",),
+    cases=TEXT,
+    broken=hangs,
+)
+def returns_at_the_terminator(seen: Observation) -> Iterator[Finding]:
+    """The connection is held open behind it; the client was given a short read timeout."""
+    yield from prerequisite(seen)
+    if not seen.run.succeeded:
+        yield Finding("the whole answer, at once", outcome(seen.run))
