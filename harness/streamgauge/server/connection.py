@@ -201,7 +201,7 @@ class ServerConnection(asyncio.Protocol):
             elif loop.time() - turn > TURN:
                 await asyncio.sleep(0)
                 turn = loop.time()
-            await self._drained.wait()
+            await self._room()
             if record is not None:  # before the write: whoever has received a piece finds it in the log
                 log, answer = record
                 log.sends.append(Sent(now(), len(piece.data), answer.request))
@@ -215,9 +215,16 @@ class ServerConnection(asyncio.Protocol):
             await self._write(b"".join(piece_writes(script, compressor.flush())))
 
     async def _write(self, data: bytes) -> None:
+        await self._room()
         if data:
             self._transport.write(data)
             await self._drained.wait()
+
+    async def _room(self) -> None:
+        """Wait until the kernel has taken everything; does not return where nobody is left to write to."""
+        await self._drained.wait()
+        if self._transport.is_closing():  # the loss is known, but not told yet: connection_lost() cancels this task
+            await self._hold()
 
     async def _hold(self) -> None:
         await asyncio.Event().wait()  # until the client closes, or the server is closed
