@@ -14,7 +14,8 @@ _OBJECT = re.compile(rb'"object"\s*:\s*"text_completion"')
 
 
 def _detect(head: bytes) -> str | None:
-    found = b"data:" in head and _OBJECT.search(head)
+    # Text Generation Inference called its chat chunks so too; those have a delta.
+    found = b"data:" in head and b'"delta"' not in head and _OBJECT.search(head)
     return 'an event has "object": "text_completion"' if found else None
 
 
