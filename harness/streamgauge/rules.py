@@ -231,9 +231,10 @@ def server_rule(
     bad: Example | str | bytes,
     **facts: Any,
 ) -> Callable[[Judge], Rule]:
-    """Declare a server rule; the facts are the fields of `Rule`."""
+    """Declare a server rule; the facts are the fields of `Rule`, the statement is the docstring unless given."""
 
     def declare(judge: Judge) -> Rule:
+        facts.setdefault("statement", " ".join((judge.__doc__ or "").split()))
         return Rule(
             id=rule_id,
             title=title,

@@ -1,0 +1,1 @@
+"""The server rules of Chat Completions, one module a subject; all are found by looking."""

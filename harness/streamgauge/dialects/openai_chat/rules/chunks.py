@@ -1,0 +1,180 @@
+"""What every chunk is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamgauge.dialects.openai_chat._samples import HELLO, WITH_USAGE, chat, chunk, sse, text, usage, whole_chunk
+from streamgauge.dialects.openai_chat._sources import CHUNK, DELTA, OPTIONS
+from streamgauge.dialects.openai_chat._view import chunks
+from streamgauge.evidence import brief
+from streamgauge.rules import Example, Exchange, Finding, server_rule
+from streamgauge.wire import elements
+
+REQUIRED = ("id", "object", "created", "model", "choices")
+OBJECT = "chat.completion.chunk"
+REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
+VENDOR_REASONS = {
+    "error": "OpenRouter and Mistral",
+    "model_length": "Mistral",
+    "insufficient_system_resource": "DeepSeek",
+    "sensitive": "Z.ai",
+    "network_error": "Z.ai",
+}
+"""Words beyond OpenAI's that vendors document for their own service, so that using them breaks no promise."""
+
+
+@server_rule(
+    "OAC-001",
+    "required chunk members",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CHUNK}: required are id, choices, created, model, object",
+    applies=("openai-chat",),
+    known=(
+        "https://github.com/ROCm/ATOM/issues/1711",
+        "https://github.com/microsoft/autogen/issues/6465",
+        "https://github.com/anomalyco/opencode/issues/42918",
+    ),
+    good=HELLO,
+    bad=chat(chunk({"content": "Hi"}, created=...)),
+)
+def required_members(exchange: Exchange) -> Iterator[Finding]:
+    """Every chunk has id, object, created, model and choices."""
+    for value, span in chunks(exchange).chunks:
+        missing = [name for name in REQUIRED if name not in value]
+        if missing:
+            yield Finding("id, object, created, model, choices", f"no {', '.join(missing)}", span)
+
+
+@server_rule(
+    "OAC-002",
+    "object is chat.completion.chunk",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{CHUNK}: "The object type, which is always `chat.completion.chunk`." Azure\'s filter result chunks, which '
+    "Microsoft documents with an empty object, are not counted",
+    applies=("openai-chat",),
+    known=(
+        'https://github.com/seratch/ChatGPT-in-Slack/issues/49 (Azure first chunk has object "")',
+        "measured: TGI 1.4 says text_completion, Perplexity says chat.completion",
+    ),
+    good=HELLO,
+    bad=chat(chunk({"content": "Hi"}, object="chat.completion")),
+)
+def object_type(exchange: Exchange) -> Iterator[Finding]:
+    """object is exactly chat.completion.chunk."""
+    for value, span in chunks(exchange).plain:
+        if "object" in value and value["object"] != OBJECT:
+            yield Finding(OBJECT, brief(value["object"]), span)
+
+
+@server_rule(
+    "OAC-003",
+    "choices[] members",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CHUNK}: required are delta, finish_reason, index. A missing finish_reason alone counts as non-strict: "
+    "xAI and Z.ai leave it out until the end, and xAI's own documentation shows its chunks so",
+    applies=("openai-chat",),
+    known=(
+        "https://github.com/microsoft/autogen/issues/6465 (Azure choice without delta)",
+        "https://github.com/Mintplex-Labs/anything-llm/issues/1475 (finish_reason absent)",
+    ),
+    good=HELLO,
+    bad=chat(sse(whole_chunk([{"index": 0, "finish_reason": None}]))),
+)
+def choice_members(exchange: Exchange) -> Iterator[Finding]:
+    """Each choice has index, delta and finish_reason (finish_reason present, null until the end)."""
+    for value, span in chunks(exchange).plain:
+        listed = value.get("choices", [])
+        if not isinstance(listed, list):
+            yield Finding("an array of choices", brief(listed), span)
+            continue
+        for entry in listed:
+            if not isinstance(entry, dict):
+                yield Finding("a choice that is an object", brief(entry), span)
+                continue
+            if type(entry.get("index")) is not int:
+                yield Finding("an integer index", f"index {brief(entry.get('index'))}", span)
+            if not isinstance(entry.get("delta"), dict):
+                yield Finding("a delta that is an object", f"delta {brief(entry.get('delta'))}", span)
+            if "finish_reason" not in entry:
+                yield Finding("finish_reason, null until the end", "no finish_reason", span, mild=True)
+
+
+@server_rule(
+    "OAC-004",
+    "finish_reason is null or one of the enum",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CHUNK}: finish_reason is one of {', '.join(REASONS)}. Words that another vendor documents for its own "
+    f"service ({', '.join(VENDOR_REASONS)}) count as non-strict",
+    applies=("openai-chat",),
+    known=(
+        "https://github.com/ollama/ollama/issues/4357",
+        "https://github.com/qualcomm/GenieX/issues/1246",
+        "https://github.com/BerriAI/litellm/issues/12481",
+    ),
+    good=HELLO,
+    bad=chat(text("Hi"), finish="eos_token"),
+)
+def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
+    """finish_reason is null, stop, length, tool_calls, content_filter or function_call; never "", never a vendor
+    word.
+    """
+    for finishes in chunks(exchange).finishes.values():
+        for reason, span in finishes:
+            if not isinstance(reason, str) or reason not in REASONS:
+                documented = isinstance(reason, str) and reason in VENDOR_REASONS
+                yield Finding(" | ".join(REASONS), brief(reason), span, mild=documented)
+
+
+@server_rule(
+    "OAC-007",
+    "content is a string or null",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{DELTA}. A list of typed parts with a thinking part counts as non-strict: Mistral documents it for its "
+    "reasoning models (https://docs.mistral.ai/capabilities/reasoning)",
+    applies=("openai-chat",),
+    good=HELLO,
+    bad=chat(chunk({"content": ["Hi"]})),
+)
+def content_is_text(exchange: Exchange) -> Iterator[Finding]:
+    """delta.content is a string, null or absent; never a list or number."""
+    parts = chunks(exchange).parts
+    thinks = False
+    for part in parts:
+        content = part.delta.get("content")
+        if content is None or isinstance(content, str):
+            continue
+        listed = elements(content)
+        typed = bool(listed) and all(isinstance(p, dict) and isinstance(p.get("type"), str) for p in listed)
+        thinks = thinks or (typed and any(p["type"] == "thinking" for p in listed))
+        yield Finding("a string or null", brief(content), part.span, mild=typed and thinks)
+
+
+@server_rule(
+    "OAC-011",
+    "empty choices only where documented",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f'{CHUNK}: choices "can also be empty for the last chunk if you set stream_options"; a moderation chunk; '
+    f"{OPTIONS}; Azure's filter result chunks",
+    applies=("openai-chat",),
+    known=("https://github.com/anomalyco/opencode/issues/42918",),
+    good=Example(body=chat(text("Hi"), tail=usage() + "data: [DONE]\n\n"), request=WITH_USAGE),
+    bad=chat(sse(whole_chunk([]))),
+)
+def empty_choices(exchange: Exchange) -> Iterator[Finding]:
+    """choices is empty only in the usage chunk (and vendor-documented filter chunks)."""
+    for value, span in chunks(exchange).plain:
+        if value.get("choices") == [] and not any(value.get(name) for name in ("usage", "moderation", "error")):
+            yield Finding("a choice, or usage", "choices [] and no usage", span)

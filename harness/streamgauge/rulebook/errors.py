@@ -1,0 +1,133 @@
+"""Errors: how a failure is told once the status line is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from streamgauge.dialects.openai_chat._samples import chat, sse, text
+from streamgauge.events import Span, StreamError
+from streamgauge.evidence import answered, as_json, brief, streamed
+from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import members
+
+BOOM = {"error": {"message": "The server had an error", "type": "server_error", "param": None, "code": "internal"}}
+
+
+@server_rule(
+    "ERR-001",
+    "a mid-stream failure is reported in-band",
+    group="errors",
+    keyword="MUST",
+    basis="vendor-doc",
+    source="Anthropic docs, Streaming messages (https://docs.anthropic.com/en/docs/build-with-claude/streaming); "
+    "OpenRouter docs, Streaming and Errors (https://openrouter.ai/docs/api_reference/streaming); Ollama docs "
+    "docs/api/errors.mdx; OpenAI Responses streaming events. OpenAI's chat reference only requires the terminator",
+    applies=("all",),
+    needs=("headers",),
+    known=(
+        "https://github.com/BerriAI/litellm/issues/39748",
+        "https://github.com/CommandCodeAI/command-code/issues/785",
+    ),
+    good=Example(body=chat(text("Hello"), sse(BOOM), finish=None), dialect="openai-chat"),
+    bad=Example(body=chat(text("Hello"), finish=None, tail=""), dialect="openai-chat"),
+    also_breaks=("SEQ-006",),
+)
+def failures_are_told(exchange: Exchange) -> Iterator[Finding]:
+    """After the status line is sent a failure is sent as the dialect's error event, and not by just closing."""
+    if exchange.trace.status is None:
+        raise NotApplicable("only the body is known: who cut it is not")
+    streamed(exchange)
+    ended = exchange.trace.ended
+    if ended in ("timeout", "closed"):
+        raise NotApplicable(f"the stream was not read to its end ({ended})")
+    if exchange.message.ended == "truncated":
+        how = {"reset": "a reset", "incomplete": "a closed connection"}.get(ended, "the end of the body")
+        size = len(exchange.body)
+        yield Finding("an error event", f"{how} in the middle of the answer", (max(0, size - 80), size))
+
+
+def _error_events(exchange: Exchange) -> list[StreamError]:
+    streamed(exchange)
+    found = [e for e in exchange.events if isinstance(e, StreamError)]
+    if not found:
+        raise NotApplicable("the stream reports no error")
+    return found
+
+
+@server_rule(
+    "ERR-011",
+    "errors are told apart: retryable or not",
+    group="errors",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source="RFC 9110 10.2.3; error tables of OpenAI, Anthropic, OpenRouter",
+    applies=("all",),
+    known=(
+        "https://github.com/dcdpr/jp/issues/978",
+        "https://github.com/vercel/ai/issues/10653",
+    ),
+    good=Example(body=chat(text("Hello"), sse(BOOM), finish=None), dialect="openai-chat"),
+    bad=Example(
+        body=chat(text("Hello"), sse({"error": {"message": "boom", "type": "", "code": None}}), finish=None),
+        dialect="openai-chat",
+    ),
+)
+def errors_have_a_kind(exchange: Exchange) -> Iterator[Finding]:
+    """In-stream errors carry code/type so that a client can tell overload and rate limit from bad input."""
+    for error in _error_events(exchange):
+        if not error.code and not error.error_type:
+            yield Finding("a code or a type", f"only the message {brief(error.message)}", error.span)
+
+
+_LEAKS = {
+    "a stack trace": re.compile(
+        r'Traceback \(most recent call last\)|File "[^"\n]+", line \d+|\n[ \t]+at [\w.$<>]+\(|goroutine \d+ \['
+    ),
+    "a key": re.compile(r"\b(?:sk|gsk|xai|pplx|hf)[-_][A-Za-z0-9_-]{20,}|\bBearer [A-Za-z0-9._-]{16,}"),
+    "an internal address": re.compile(
+        r"https?://(?:localhost|127\.\d+\.\d+\.\d+|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+"
+        r"|[\w.-]+\.(?:internal|local|svc)|[\w.-]+:\d+)(?=[/:\s\"')\]]|$)"
+    ),
+}
+
+
+@server_rule(
+    "ERR-014",
+    "error text holds no secrets",
+    group="errors",
+    keyword="SHOULD",
+    basis="de-facto",
+    source="OWASP API8:2023 Security Misconfiguration (stack traces and sensitive information in error messages)",
+    applies=("all",),
+    good=Example(body=chat(text("Hello"), sse(BOOM), finish=None), dialect="openai-chat"),
+    bad=Example(
+        body=chat(
+            text("Hello"),
+            sse({"error": {**BOOM["error"], "message": "connect to http://10.0.0.7:8000/v1 failed"}}),
+            finish=None,
+        ),
+        dialect="openai-chat",
+    ),
+)
+def errors_keep_secrets(exchange: Exchange) -> Iterator[Finding]:
+    """In-band errors hold no stack traces, keys or upstream URLs."""
+    told: list[tuple[str, Span]] = [(e.message, e.span) for e in _told(exchange)]
+    for message, span in told:
+        for what, pattern in _LEAKS.items():
+            if pattern.search(message):
+                yield Finding("an error without internals", f"{what} in the error's message", span)
+
+
+def _told(exchange: Exchange) -> list[StreamError]:
+    """The errors that the answer tells: in-band, or as the JSON body of an HTTP error."""
+    status = exchange.trace.status
+    if status is None or status < 400:
+        answered(exchange)
+        return _error_events(exchange)
+    error: Any = members(as_json(exchange)).get("error")
+    if not error:
+        raise NotApplicable("the answer has no error body that could be read")
+    message = error if isinstance(error, str) else members(error).get("message")
+    return [StreamError(message if isinstance(message, str) else brief(error), span=(0, len(exchange.body)))]
