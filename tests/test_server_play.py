@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from streamgauge.chat import ChatRequest
 from streamgauge.cli import main
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import get_recording, shipped
@@ -45,9 +46,11 @@ def test_default_case(server: ReplayServer, prefix: str) -> None:
 def test_every_recording(server: ReplayServer, name: str) -> None:
     """Each shipped recording can be asked for by its whole name and by its case."""
     recording = shipped()[name]
-    path = recording.get_dialect().base_path + "/chat/completions"
-    assert post(f"{server.url}/play/{name}{path}").content == recording.trace.body
-    assert post(f"{server.url}/play/{recording.name}{path}").content == recording.trace.body
+    dialect = recording.get_dialect()
+    wire = dialect.request(ChatRequest.of("Hi"))
+    path = dialect.base_path + wire.path
+    assert post(f"{server.url}/play/{name}{path}", wire.body).content == recording.trace.body
+    assert post(f"{server.url}/play/{recording.name}{path}", wire.body).content == recording.trace.body
 
 
 @pytest.mark.parametrize("spec", ["bom", "line-ends:crlf+comments", "truncate:3", "line-ends%3Acr%2Bbom"])

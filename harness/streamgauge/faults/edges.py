@@ -34,7 +34,7 @@ def unfinished_event(script: Script, _: str) -> Script:
     "The terminator without its blank line",
     layer="loss",
     effect="lossless",
-    applies=("sse",),
+    applies=("openai-chat", "openai-completions"),
     expected="the terminator counts",
 )
 def unfinished_terminator(script: Script, _: str) -> Script:

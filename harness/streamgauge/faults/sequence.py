@@ -77,11 +77,15 @@ def unknown_event(script: Script, _: str) -> Script:
     expected="ignored",
 )
 def after_terminator(script: Script, _: str) -> Script:
-    """An event from the middle again, then the terminator again; a stream without one gets one first."""
+    """An event from the middle again, then the terminator again; a stream without one gets one first.
+
+    The stream stays as it is where its dialect has no terminator: more output is no surplus there.
+    """
     frames = script.frames()
     index = middle_output(script)
-    extra = [] if index is None else [frames[index]]
-    return script.with_body([*_terminated(script), *extra, *_terminator(script)])
+    last = _terminator(script)
+    extra = [] if index is None or not last else [frames[index]]
+    return script.with_body([*_terminated(script), *extra, *last])
 
 
 @fault(

@@ -11,7 +11,7 @@ from streamgauge.observation import Served
 from streamgauge.script import Script
 from streamgauge.server.connection import Plan
 from streamgauge.server.log import Log, Received, Sent
-from streamgauge.server.routes import dialect_of, models_of, refusal, streaming_paths, without_query
+from streamgauge.server.routes import DEFAULT_DIALECT, dialect_of, models_of, refusal, streaming_paths, without_query
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class Mount:
         """What a request gets; called in the server's thread."""
         path = without_query(received.path)
         if received.method in ("GET", "HEAD"):
-            models = models_of(path)
+            models = models_of(path, self.script.dialect.name if isinstance(self.script, Script) else DEFAULT_DIALECT)
             if models is not None:
                 return Plan(models, self._log, look_up=True)
         return Plan(self._choose(path, received), self._log, look_up=received.method != "POST")

@@ -19,6 +19,8 @@ from streamgauge.registry import all_dialects
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server.log import Received
 
+DEFAULT_DIALECT = "openai-chat"
+"""The dialect of cases that are named without one, as in `get_recording`."""
 MODEL = "gpt-4"
 """The model name that look-ups offer where no recording names one."""
 
@@ -53,15 +55,18 @@ def dialect_of(path: str) -> Dialect | None:
     return next((d for d in all_dialects().values() if any(re.search(p, path) for p in d.paths)), None)
 
 
-def models_of(path: str) -> Script | None:
-    """The list of models, where this is a look-up of them (or of one of them)."""
-    for dialect in all_dialects().values():
-        if not dialect.models_path or dialect.models is None:
-            continue
-        if path.endswith(dialect.models_path):
-            names = {r.message.model for r in shipped().values() if r.dialect == dialect.name and r.message.model}
-            return json_script(200, dialect.models([MODEL, *sorted(names - {MODEL})]))
-    return None
+def models_of(path: str, preferred: str) -> Script | None:
+    """The list of models, where this is a look-up of them.
+
+    Dialects share the path: the longest that fits counts, and among those the preferred dialect.
+    """
+    found = [d for d in all_dialects().values() if d.models is not None and path.endswith(d.models_path or "\n")]
+    if not found:
+        return None
+    dialect = max(found, key=lambda d: (path.endswith(d.base_path + d.models_path), d.name == preferred))
+    assert dialect.models is not None
+    names = {r.message.model for r in shipped().values() if r.dialect == dialect.name and r.message.model}
+    return json_script(200, dialect.models([MODEL, *sorted(names - {MODEL})]))
 
 
 def streaming_paths() -> list[str]:
@@ -96,11 +101,18 @@ class Player:
         """The answer to a request outside of all mounts."""
         path = without_query(received.path)
         if received.method in ("GET", "HEAD"):
-            return models_of(path) or refusal(404 if dialect_of(path) is None else 405, *_nothing_at(path))
+            return models_of(path, self._preferred(path)) or refusal(
+                404 if dialect_of(path) is None else 405, *_nothing_at(path)
+            )
         try:
             return self._play(path, received)
         except StreamgaugeError as error:
             return refusal(404, str(error), paths=streaming_paths(), cases=sorted(shipped()))
+
+    def _preferred(self, path: str) -> str:
+        """The dialect that a look-up most likely means: that of the case that is played."""
+        case = path.partition("/play/")[2] or self.case
+        return next((d for d in all_dialects() if case.startswith(f"{d}/")), DEFAULT_DIALECT)
 
     def _play(self, path: str, received: Received) -> Script:
         dialect = dialect_of(path)
