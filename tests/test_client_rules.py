@@ -47,11 +47,10 @@ def test_a_client_that_breaks_the_rule_is_caught(rule: Rule) -> None:
     assert rule.broken is not None
     case = cases_of(rule)[0]
     verdicts = [judge(rule.broken(ideal(rule, case, fault)), [rule])[0] for fault in rule.faults]
-    assert rule.severity in {v.verdict for v in verdicts}, verdicts
-    assert {v.verdict for v in verdicts} <= {"pass", "skip", "non-strict", rule.severity}, verdicts
-    caught = next(v for v in verdicts if v.verdict == rule.severity)
-    assert caught.expected
-    assert caught.got
+    outcomes = {v.verdict for v in verdicts}
+    assert rule.severity in outcomes, verdicts
+    assert outcomes <= {rule.severity, "non-strict"}, "under each fault, at most milder"
+    assert all(v.expected and v.got for v in verdicts)
 
 
 @pytest.mark.parametrize("rule", [r for r in CLIENT_RULES if "" not in r.faults], ids=lambda rule: rule.id)

@@ -126,14 +126,12 @@ def _distinct(entries: Iterable[Expectation]) -> Iterator[Expectation]:
         yield entry
 
 
-def apply(
-    report: RunReport, entries: Iterable[Expectation], selection: Selection, *, partial: bool = False
-) -> RunReport:
+def apply(report: RunReport, entries: Iterable[Expectation], selection: Selection) -> RunReport:
     """The report with what was expected marked, and with the entries that no longer fail as `stale`.
 
     Only a departure is an expected failure; a skip is none, so that an entry whose rule was skipped is stale too.
     Not judged for staleness: entries outside of the selection, entries of a provider that is not installed, and any
-    entry in a run that was interrupted (`partial`).
+    entry in a run that was interrupted.
     """
     entries = tuple(entries)
     met: set[Expectation] = set()
@@ -142,14 +140,7 @@ def apply(
         found = [e for e in entries if verdict.verdict in ("fail", "non-strict") and e.covers(verdict)]
         met.update(found)
         verdicts.append(verdict.marked(expected_failure=True) if found else verdict)
-    here = {s.name for s in report.subjects if s.available}
-    stale = (
-        ()
-        if partial
-        else tuple(
-            f"{e} no longer fails: remove the entry"
-            for e in entries
-            if e not in met and e.subject in here and e.in_scope(selection)
-        )
-    )
+    here = set() if report.partial else {s.name for s in report.subjects if s.available}
+    unmet = (e for e in entries if e not in met and e.subject in here and e.in_scope(selection))
+    stale = tuple(f"{e} no longer fails: remove the entry" for e in unmet)
     return replace(report, verdicts=tuple(verdicts), stale=stale)
