@@ -11,12 +11,14 @@ from streamgauge.dialects.openai_completions.encoder import encode, encode_reque
 from streamgauge.sse import SSEDecoder
 
 _OBJECT = re.compile(rb'"object"\s*:\s*"text_completion"')
+_TEXT = re.compile(rb'"choices"\s*:\s*\[.*"text"\s*:', re.DOTALL)
 
 
 def _detect(head: bytes) -> str | None:
-    # Text Generation Inference called its chat chunks so too; those have a delta.
-    found = b"data:" in head and b'"delta"' not in head and _OBJECT.search(head)
-    return 'an event has "object": "text_completion"' if found else None
+    # Text Generation Inference called its chat chunks text_completion too; those have a delta and no text.
+    if b"data:" in head and b'"delta"' not in head and _OBJECT.search(head) and _TEXT.search(head):
+        return 'an event has "object": "text_completion" and "choices" with a "text"'
+    return None
 
 
 DIALECTS = (
