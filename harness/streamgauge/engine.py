@@ -73,4 +73,5 @@ def shown(body: bytes, span: Span) -> str:
 
 
 def _redacted(text: str) -> str:
-    return _KEY.sub("[key]", text)
+    """The text with keys blotted out, and with lone surrogates, which no file can hold, as escapes."""
+    return _KEY.sub("[key]", text).encode("utf-8", "backslashreplace").decode()

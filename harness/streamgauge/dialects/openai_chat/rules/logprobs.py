@@ -50,6 +50,8 @@ def logprobs_align(exchange: Exchange) -> Iterator[Finding]:
     whole(exchange)
     if option(exchange, "stop"):
         raise NotApplicable("with a stop sequence, tokens may be held back that have logprobs")
+    # Where reasoning goes is no matter of OpenAI's reference, nor where its logprobs go.
+    thought = {p.index for p in chunks(exchange).parts if p.delta.get("reasoning") or p.delta.get("reasoning_content")}
     by_choice: dict[int, list[Part]] = {}
     for part in chunks(exchange).parts:
         if said(part.delta) or members(part.choice.get("logprobs")).get("content"):
@@ -58,7 +60,8 @@ def logprobs_align(exchange: Exchange) -> Iterator[Finding]:
         joined = b"".join(_bytes(part) for part in parts)
         content = "".join(said(p.delta) for p in parts).encode("utf-8", "surrogatepass")
         if joined != content:
-            yield Finding(f"logprobs of {brief(content)}", f"choice {number}: of {brief(joined)}", parts[0].span)
+            got = f"choice {number}: of {brief(joined)}"
+            yield Finding(f"logprobs of {brief(content)}", got, parts[0].span, mild=number in thought)
             continue
         for part in parts:
             if _bytes(part) != said(part.delta).encode("utf-8", "surrogatepass"):
