@@ -194,6 +194,14 @@ def test_other_statuses_are_judged(status: int) -> None:
     assert {v.rule for v in verdicts if v.verdict != "skip"} <= {"HTTP-012", "HTTP-013"}
 
 
+@pytest.mark.parametrize("ended", ["incomplete", "reset", "timeout", "closed"])
+def test_what_was_cut_is_not_charged_with_its_shape(ended: Any) -> None:
+    """A connection that broke before anything came says nothing of what the body would have been."""
+    for status in (200, 500):
+        trace = Trace(arrivals=(), status=status, headers=(), request={"stream": True}, ended=ended)
+        assert set(accused({v.rule: v for v in judge(Exchange(CHAT, trace))})) <= {"HTTP-006"}
+
+
 @pytest.mark.parametrize(
     "value", ["[" * 100_000, '{"choices":' + "[" * 900 + "]" * 900 + "}", '{"created":' + "9" * 5000 + "}"]
 )

@@ -55,6 +55,11 @@ def plain_answer_unless_asked(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("Content-Type: application/json", f"Content-Type: {media_type(exchange)}", _head(exchange))
 
 
+def _read_whole(exchange: Exchange) -> None:
+    if exchange.trace.ended != "eof":
+        raise NotApplicable(f"the body was not received whole ({exchange.trace.ended})")
+
+
 def _is_json_type(kind: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
@@ -83,6 +88,7 @@ def stream_when_asked(exchange: Exchange) -> Iterator[Finding]:
     answered(exchange)
     if is_stream(exchange):
         return
+    _read_whole(exchange)
     value = as_json(exchange)
     if members(value).get("error"):
         raise NotApplicable("the body is an error (see HTTP-012)")
@@ -130,6 +136,7 @@ def errors_have_a_status(exchange: Exchange) -> Iterator[Finding]:
     if status is None:
         raise NotApplicable("only the body is known, not the HTTP status")
     if status >= 400:
+        _read_whole(exchange)
         yield from _error_answer(exchange)
         return
     answered(exchange)
