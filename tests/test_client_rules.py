@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from streamgauge.observation import Run
 from streamgauge.recordings import shipped
 from streamgauge.registry import get_dialect
 from streamgauge.rulebook.client_judging import merged
+from streamgauge.rulebook.unjudged import UNJUDGED
 from streamgauge.rules import Rule, get_rule, rulebook, rules_for
 
 CLIENT_RULES = [rule for rule in rulebook().values() if rule.role == "client"]
@@ -99,6 +102,19 @@ def test_a_rule_names_faults_and_cases_that_are_there(rule: Rule) -> None:
     assert rule.statement
     if rule.severity == "fail":
         assert not rule.source.startswith("de facto")
+
+
+@pytest.mark.shared
+def test_the_catalogues_client_rules_are_covered(shared: Path) -> None:
+    """Every client requirement for this dialect is a rule with the same keyword, or stands as not judged."""
+    text = (shared / "catalogue" / "rules.yaml").read_text(encoding="utf-8")
+    entries = [dict(re.findall(r"(?m)^[- ] (\w+): (\S.*)$", b)) for b in re.split(r"(?m)^(?=- id: )", text)[1:]]
+    scope = {"all", "sse", "openai-chat", "openai-chat-ext"}
+    wanted = {e["id"]: e["severity"] for e in entries if e["role"] == "client" and e["dialect"] in scope}
+    assert len(wanted) > 40
+    judged = {r.id: r.keyword for r in CLIENT_RULES}
+    assert set(wanted) <= set(judged) | set(UNJUDGED)
+    assert {i: judged[i] for i in set(wanted) & set(judged)} == {i: wanted[i] for i in set(wanted) & set(judged)}
 
 
 def test_what_a_client_does_not_declare_is_skipped() -> None:

@@ -82,7 +82,7 @@ def test_catalogue_is_covered(shared: Path) -> None:
     wanted = {e["id"]: e for e in catalogue(shared) if e["role"] == "server" and e["dialect"] in SCOPE}
     assert len(wanted) > 60
     assert set(wanted) <= set(rulebook()) | set(UNJUDGED)
-    assert set(UNJUDGED) <= set(wanted)
+    assert set(UNJUDGED) <= {e["id"] for e in catalogue(shared)}
     for rule_id in set(wanted) & set(rulebook()):
         rule = get_rule(rule_id)
         assert rule.role == "server"

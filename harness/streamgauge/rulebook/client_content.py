@@ -82,7 +82,14 @@ def invalid_json(seen: Observation) -> Iterator[Finding]:
         "https://github.com/griffinwork40/agent-afk/issues/635",
         "measured: openai, anthropic, ollama and g4f all return success on a cleanly ended cut",
     ),
-    faults=("truncate", "close-truncate", "truncate-mid-event", "unfinished-event", "length-too-short"),
+    faults=(
+        "truncate",
+        "close-truncate",
+        "truncate-mid-event",
+        "unfinished-event",
+        "length-too-short",
+        "truncated-coding:gzip",
+    ),
     cases=("plain-text", "parallel-tools"),
     broken=claims_success,
 )

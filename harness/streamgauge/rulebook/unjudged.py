@@ -1,4 +1,4 @@
-"""Server requirements of the catalogue that no rule judges today, each with what is missing for it."""
+"""Requirements of the catalogue that no rule judges today, each with what is missing for it."""
 
 from __future__ import annotations
 
@@ -11,4 +11,9 @@ UNJUDGED: dict[str, str] = {
     "CAN-002": "needs to see the server's work after a disconnect before the first token",
     "CAN-005": "needs the server's memory while a reader does not read",
     "CAN-007": "is about a gateway: needs to see its connection to the backend",
+    "SSE-015": "needs a client that shows event types: chat completions have none, so that no chat client does",
+    "SSE-018": "needs a client that reconnects, or shows the reconnection time: an answer is never resumed",
+    "OAC-026": "needs logprobs in what a provider hands out: no event carries them",
+    "CAN-004": "needs the replay server to speak HTTP/2",
+    "CAN-006": "needs the memory of one client, measured apart from the harness that runs in the same process",
 }
