@@ -38,8 +38,7 @@ def command(rule_id: str | None, dialect: str | None, role: str | None, json_fil
     else:
         head = ("id", "role", "keyword", "a departure is", "basis", "applies to", "what")
         table(head, ((r.id, r.role, r.keyword, r.severity, r.basis, ", ".join(r.applies), r.title) for r in chosen))
-        if role != "client":
-            note(f"not judged, see `streamgauge rules ID`: {', '.join(UNJUDGED)}")
+        note(f"not judged, see `streamgauge rules ID`: {', '.join(UNJUDGED)}")
     return 0
 
 
