@@ -87,19 +87,19 @@ def role_with_text(script: Script, _: str) -> Script:
 )
 def opening_arguments(script: Script, _: str) -> Script:
     """OpenAI opens a call with empty arguments; others put their first characters beside the name."""
-    openings: dict[int, dict[str, Any]] = {}
+    openings: dict[tuple[Any, Any], dict[str, Any]] = {}
     taken = [json_of(f, script.dialect) for f in script.frames()]
     for found in taken:
-        for call in _calls(found[2] if found else None):
-            index, said = call.get("index", 0), members(call.get("function")).get("arguments")
+        for key, call in _calls(found[2] if found else None):
+            said = members(call.get("function")).get("arguments")
             if call.get("id"):
-                openings[index] = {"opened": True, "first": said or ""}
-            elif index in openings and not openings[index]["first"] and said:
-                openings[index]["first"] = said
+                openings[key] = {"opened": not said, "first": said or ""}
+            elif key in openings and not openings[key]["first"] and said:
+                openings[key]["first"] = said
 
     def change(chunk: dict[str, Any]) -> None:
-        for call in _calls(chunk):
-            opening, function = openings.get(call.get("index", 0)), members(call.get("function"))
+        for key, call in _calls(chunk):
+            opening, function = openings.get(key), members(call.get("function"))
             if opening is None:
                 continue
             if call.get("id"):
@@ -111,6 +111,11 @@ def opening_arguments(script: Script, _: str) -> Script:
     return rewrite(script, change)
 
 
-def _calls(chunk: Any) -> list[dict[str, Any]]:
-    deltas = [members(members(choice).get("delta")) for choice in elements(members(chunk).get("choices"))]
-    return [members(call) for delta in deltas for call in elements(delta.get("tool_calls"))]
+def _calls(chunk: Any) -> list[tuple[tuple[Any, Any], dict[str, Any]]]:
+    """The calls of a chunk, each with the numbers of its choice and of itself."""
+    choices = [members(choice) for choice in elements(members(chunk).get("choices"))]
+    return [
+        ((choice.get("index", 0), members(call).get("index", 0)), members(call))
+        for choice in choices
+        for call in elements(members(choice.get("delta")).get("tool_calls"))
+    ]

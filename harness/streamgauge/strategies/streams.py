@@ -61,7 +61,7 @@ def wire_streams(
 
 @st.composite
 def _event_streams(draw: st.DrawFn, message: Message, able: frozenset[Ability]) -> tuple[Event, ...]:
-    lanes = []
+    lanes: list[list[list[Event]]] = []
     for number, choice in enumerate(message.choices):
         parts = [draw(_fragments(piece, able)) for piece in _pieces(choice, number)]
         calls = [part for part in parts if isinstance(part[0], ToolCallDelta) and not part[0].server]
@@ -69,8 +69,9 @@ def _event_streams(draw: st.DrawFn, message: Message, able: frozenset[Ability]) 
             first = parts.index(calls[0])
             heads = [call[0] for call in calls]  # in order: a call's index tells when it appeared first
             parts[first : first + len(calls)] = [heads, draw(_mixed([call[1:] for call in calls]))]
-        lanes.append([event for part in parts for event in part])
-    return _framed(message, draw(_mixed(lanes)))
+        single = "mixed choices" in able
+        lanes.append([[event] for part in parts for event in part] if single else parts)
+    return _framed(message, (event for part in draw(_mixed(lanes)) for event in part))
 
 
 @st.composite
