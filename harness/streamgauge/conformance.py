@@ -106,6 +106,7 @@ class Plan:
     subjects: tuple[Subject, ...]
     jobs: dict[Job, tuple[Rule, ...]]
     recordings: dict[tuple[str, str], Recording]
+    notes: tuple[str, ...] = ()
 
     @property
     def checks(self) -> int:
@@ -119,7 +120,13 @@ def plan(selection: Selection, recordings: Iterable[Recording] | None = None) ->
     """
     selection.checked()
     kept = tuple(shipped().values() if recordings is None else recordings)
-    specs = [get_provider(n) for n in selection.providers] or list(all_providers().values())
+    specs = [get_provider(n) for n in selection.providers]
+    notes: tuple[str, ...] = ()
+    if not specs:
+        recorded = {r.dialect for r in kept}
+        specs = [s for s in all_providers().values() if s.dialect in recorded]
+        others = sorted({s.name for s in all_providers().values()} - {s.name for s in specs})
+        notes = (f"not judged, for want of recordings of their dialects: {', '.join(others)}",) if others else ()
     found: dict[Job, list[Rule]] = {}
     for spec in specs:
         if not spec.missing:
@@ -131,6 +138,7 @@ def plan(selection: Selection, recordings: Iterable[Recording] | None = None) ->
         subjects=tuple(_subject(spec) for spec in specs),
         jobs={job: tuple(found[job]) for job in ordered},
         recordings={(r.dialect, r.name): r for r in kept},
+        notes=notes,
     )
 
 
@@ -198,6 +206,7 @@ class Conformance:
         )
 
     def _notes(self, partial: bool) -> Iterator[str]:
+        yield from self.plan.notes
         for subject in self.plan.subjects:
             if not subject.available:
                 yield f"{subject.name} is not installed and was not judged: {subject.install}"
