@@ -75,18 +75,22 @@ def kind_of(head: bytes) -> tuple[Kind, str]:
     return "text", f"plain text ({_quoted(first)})"
 
 
-def not_a_stream(head: bytes, framing: Framing | None) -> str | None:
-    """What these bytes are instead of a stream of this framing; None where they may be one.
+def not_a_stream(head: bytes, framing: Framing | None, *others: Framing) -> str | None:
+    """What these bytes are instead of a stream of this framing (or one of the others); None where they may be one.
 
     framing: None takes any text, as the WHATWG rules give every text a meaning.
     """
     kind, words = kind_of(head)
-    return None if kind in (_KINDS[framing] if framing else _ANY_TEXT) else words
+    if kind in (_KINDS[framing] if framing else _ANY_TEXT):
+        return None
+    # One JSON object is an ordinary answer, most often an error.
+    array = "json-array" in others and kind == "json" and head.removeprefix(_BOM).lstrip()[:1] == b"["
+    return None if array or any(kind in _KINDS[o] for o in others if o != "json-array") else words
 
 
 def guesses(head: bytes) -> list[Guess]:
     """Every dialect that these bytes look like."""
-    found = ((d.name, d.detect(head)) for d in all_dialects().values())
+    found = ((d.name, d.detect(head)) for d in all_dialects().values() if not d.profile_of)
     return [Guess(name, reason) for name, reason in found if reason]
 
 
@@ -117,7 +121,7 @@ def another(dialect: Dialect, head: bytes, *, final: bool = True) -> str | None:
     """
     if dialect.detect(head):
         return None
-    others = [g for g in guesses(head) if g.dialect != dialect.name]
+    others = [g for g in guesses(head) if g.dialect not in dialect.names]
     if others:
         return f"a stream of {others[0].dialect} ({others[0].reason})"
     if dialect.framing != "sse" or not (final or len(head) >= HEAD):

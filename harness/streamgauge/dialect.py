@@ -94,6 +94,9 @@ class Dialect:
     base_path: what the vendor's base URL ends in ("/v1"); a vendor SDK's base URL may or may not have it.
     detect: why these first bytes look like this dialect, or None.
     finish_reasons: the words that the vendor documents for a complete answer.
+    profile_of: the dialect that this one is a stricter or extended form of: its rules and faults apply here too, and
+    bytes are never guessed to be of the profile, because they look the same. other_framings: what the framer takes
+    beside `framing`; the first bytes tell.
     """
 
     name: str
@@ -117,6 +120,13 @@ class Dialect:
     auth: Auth = Auth()
     profiles: Mapping[str, str] | None = None
     finish_reasons: tuple[str, ...] = ()
+    profile_of: str = ""
+    other_framings: tuple[Framing, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What `applies` of a rule or fault may say to mean this dialect, its framing left aside."""
+        return frozenset(filter(None, ("all", self.name, self.profile_of)))
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one stream."""

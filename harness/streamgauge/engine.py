@@ -36,6 +36,7 @@ def judge(exchange: Exchange | Observation, rules: Iterable[Rule] | None = None,
 def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Verdict:
     blank = Verdict(rule=rule.id, subject=subject, verdict="pass", case=exchange.case)
     try:
+        _require_framing(rule, exchange)
         findings = list(islice(rule.judge(exchange), MOST_FINDINGS))
     except NotApplicable as why:
         return blank.marked(verdict="skip", reason=str(why))
@@ -53,6 +54,14 @@ def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Ve
         excerpt=shown(exchange.body, first.span),
         reason=_counted(findings),
     )
+
+
+def _require_framing(rule: Rule, exchange: Exchange | Observation) -> None:
+    """Raises NotApplicable for a rule of a framing that the dialect has, but not this body of it."""
+    if not isinstance(exchange, Exchange) or not exchange.dialect.other_framings:
+        return
+    if rule.fits(exchange.dialect) and not rule.fits(exchange.dialect, exchange.framing):
+        raise NotApplicable(f"the body's framing is {exchange.framing}, not {exchange.dialect.framing}")
 
 
 def _counted(findings: list[Finding]) -> str:

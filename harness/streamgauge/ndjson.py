@@ -14,6 +14,8 @@ from streamgauge.events import NO_SPAN, Malformed, Span, excerpt
 from streamgauge.sse import DEFAULT_LIMIT, Unfinished
 from streamgauge.wire import Undecodable, parse
 
+_BOM = b"\xef\xbb\xbf"  # RFC 8259 8.1: not to be sent, but a reader may ignore it
+
 
 class Line(msgspec.Struct, frozen=True, gc=False):
     """One line that is not empty, without its line end."""
@@ -62,8 +64,8 @@ class NDJSONDecoder:
         line = b"".join(self._tail)
         self._tail, self._tail_size = [], 0
         if line.strip() and not self._dropping:
-            text = line.decode("utf-8", "replace")
             span = (self._offset, self._offset + len(line))
+            text = (line.removeprefix(_BOM) if span[0] == 0 else line).decode("utf-8", "replace")
             whole = not isinstance(parse(text), Undecodable)
             out.append(Line(text, span=span) if whole else Unfinished(text, span=span))
         return out
@@ -74,6 +76,8 @@ class NDJSONDecoder:
         if len(line) > self._limit:
             self._too_long(line, start, out)
         elif line and line != b"\r":
+            if start == 0:
+                line = line.removeprefix(_BOM)
             text = line.removesuffix(b"\r").decode("utf-8", "replace")
             out.append(Line(text, span=(start, self._offset)))
 
@@ -93,4 +97,4 @@ class NDJSONDecoder:
 
     def _too_long(self, line: bytes, start: int, out: list[Frame]) -> None:
         shown = excerpt(line[:400].decode("utf-8", "replace"))
-        out.append(Malformed(f"line longer than {self._limit} bytes", shown, span=(start, start + len(line))))
+        out.append(Malformed(f"line longer than {self._limit} bytes", shown, span=(start, start + self._limit + 1)))

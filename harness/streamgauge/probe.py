@@ -241,7 +241,7 @@ def _require_endpoint(target: Target, trace: Trace) -> None:
     if not 200 <= trace.status < 300:
         hint = trace.note or _key_hint(target.dialect, trace.status) or "nothing was judged"
         raise BackendError(f"{url} answers HTTP {trace.status}{said and f' ({said})'}: {hint}")
-    words = not_a_stream(trace.body, target.dialect.framing)
+    words = not_a_stream(trace.body, target.dialect.framing, *target.dialect.other_framings)
     if words and trace.body and not _speaks(target.dialect, trace.body):
         base = target.dialect.base_path
         hint = f"; should the URL end in {base}?" if base and not target.base_url.rstrip("/").endswith(base) else ""

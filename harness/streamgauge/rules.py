@@ -82,8 +82,18 @@ class Exchange:
     @cached_property
     def frames(self) -> tuple[Any, ...]:
         """Every frame of the dialect's framer: events, comments, what is unfinished or malformed."""
+        return self._framed[0]
+
+    @property
+    def framing(self) -> str:
+        """The framing of this body, which the framer knows where the dialect has more than one."""
+        return self._framed[1]
+
+    @cached_property
+    def _framed(self) -> tuple[tuple[Any, ...], str]:
         framer = self.dialect.framer()
-        return (*framer.feed(self.body), *framer.eof())
+        frames = (*framer.feed(self.body), *framer.eof())
+        return frames, getattr(framer, "framing", self.dialect.framing)
 
     @cached_property
     def payloads(self) -> tuple[Payload, ...]:
@@ -211,8 +221,9 @@ class Rule:
             return "fail"
         return "info" if self.keyword == "MAY" else "non-strict"
 
-    def fits(self, dialect: Dialect) -> bool:
-        return bool({"all", dialect.name, dialect.framing} & set(self.applies))
+    def fits(self, dialect: Dialect, framing: str = "") -> bool:
+        """Whether the rule is for this dialect; framing: that of the body at hand, by default the usual one."""
+        return not (dialect.names | {framing or dialect.framing}).isdisjoint(self.applies)
 
     def example_dialect(self) -> Dialect:
         """The dialect that the examples are written in: the first that the rule applies to."""

@@ -12,7 +12,7 @@ from typing import cast
 
 from streamgauge.capture import is_capture, may_be_capture, read_capture
 from streamgauge.detect import HEAD, another, means_something, not_a_stream
-from streamgauge.dialect import Dialect
+from streamgauge.dialect import Dialect, Framing
 from streamgauge.errors import StreamgaugeError, UnknownNameError
 from streamgauge.recordings import SCHEMA, Recording, load
 from streamgauge.registry import all_dialects, pick
@@ -113,13 +113,14 @@ def admitted(chunks: Iterable[bytes], dialect: Dialect | None, name: str) -> Ite
     head = b""
     held: list[bytes] = []
     rest = iter(chunks)
+    framings = _framings(dialect)
     binary = dialect is not None and dialect.framing == "eventstream"
     for chunk in rest:
         head += chunk
         held.append(chunk)
         if not (binary or b"\n" in chunk or b"\r" in chunk or len(head) >= HEAD):
             continue  # no line came to its end: nothing new can be said
-        if not_a_stream(head, dialect.framing if dialect else None) and len(head) < HEAD:
+        if not_a_stream(head, *framings) and len(head) < HEAD:
             continue
         refuse(head, dialect, name, final=False)
         if dialect is None or len(head) >= HEAD or dialect.detect(head) or means_something(dialect, head):
@@ -132,12 +133,17 @@ def admitted(chunks: Iterable[bytes], dialect: Dialect | None, name: str) -> Ite
     yield from chain(held, rest)
 
 
+def _framings(dialect: Dialect | None) -> tuple[Framing | None, *tuple[Framing, ...]]:
+    """The framings that the bytes may have; None is bare SSE."""
+    return (dialect.framing, *dialect.other_framings) if dialect else (None,)
+
+
 def refuse(head: bytes, dialect: Dialect | None, name: str, *, final: bool) -> None:
     """Raise StreamgaugeError where these first bytes are no stream of this dialect: it says what they look like.
 
     final: no more bytes will come.
     """
-    words = not_a_stream(head, dialect.framing if dialect else None)
+    words = not_a_stream(head, *_framings(dialect))
     if words is None and dialect is not None:
         words = another(dialect, head, final=final)
     if words is None:

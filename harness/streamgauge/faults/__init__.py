@@ -43,7 +43,7 @@ class Fault:
     applies: tuple[str, ...] = ("all",)
 
     def fits(self, dialect: Dialect) -> bool:
-        return bool({"all", dialect.name, dialect.framing} & set(self.applies))
+        return not (dialect.names | {dialect.framing}).isdisjoint(self.applies)
 
 
 def fault(fault_id: str, name: str, title: str, **facts: object) -> Callable[[Callable[[Script, str], Script]], Fault]:

@@ -44,6 +44,7 @@ DIALECTS = (
         models_path="/models",
         models=encode_models,
         auth=Auth("x-goog-api-key", "", "GEMINI_API_KEY"),
+        other_framings=("json-array",),
         finish_reasons=("STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "MALFORMED_FUNCTION_CALL"),
     ),
 )

@@ -25,31 +25,50 @@ from streamgauge.events import (
 from streamgauge.frames import Ending, read_object
 from streamgauge.json_array import JSONArrayDecoder
 from streamgauge.message import Message, assemble
-from streamgauge.sse import SSEDecoder
+from streamgauge.sse import DEFAULT_LIMIT, SSEDecoder
 from streamgauge.wire import count, elements, members, text
+
+_WHITE = b" \t\r\n"
+_BOM = b"\xef\xbb\xbf"
+_UNDECIDED = 1024
+"""Bytes of white space after which a body is no longer held back: JSON that begins so is not known."""
 
 
 class GenerateFramer:
-    """With `alt=sse` the body is server-sent events, without it one JSON array; the first byte tells."""
+    """With `alt=sse` the body is server-sent events, without it one JSON array; the first byte tells.
 
-    __slots__ = ("_framer", "_head")
+    `framing` is the one that was found, "sse" as long as nothing tells.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_framer", "_head", "_limit", "framing")
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self.framing = "sse"
+        self._limit = limit
         self._framer: SSEDecoder | JSONArrayDecoder | None = None
         self._head = b""
 
     def feed(self, chunk: bytes) -> list[Any]:
         if self._framer is None:
             self._head += chunk
-            shown = self._head.lstrip(b" \t\r\n")
-            if not shown:
+            shown = self._head.removeprefix(_BOM).lstrip(_WHITE)
+            if len(self._head) < _UNDECIDED and (not shown or _BOM.startswith(self._head)):
                 return []
-            self._framer = JSONArrayDecoder() if shown[:1] in (b"[", b"{") else SSEDecoder()
+            self._framer = self._chosen(shown)
             chunk, self._head = self._head, b""
         return list(self._framer.feed(chunk))
 
     def eof(self) -> list[Any]:
-        return [] if self._framer is None else list(self._framer.eof())
+        if self._framer is None:
+            self._framer = self._chosen(b"")
+            return [*self._framer.feed(self._head), *self._framer.eof()]
+        return list(self._framer.eof())
+
+    def _chosen(self, shown: bytes) -> SSEDecoder | JSONArrayDecoder:
+        if shown[:1] in (b"[", b"{"):
+            self.framing = "json-array"
+            return JSONArrayDecoder(self._limit)
+        return SSEDecoder(self._limit)
 
 
 class GenerateInterpreter:
