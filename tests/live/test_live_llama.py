@@ -126,7 +126,7 @@ def said(message: Message) -> tuple[Choice, ...]:
 
 
 def as_g4f_says(choice: Choice) -> Choice:
-    """What g4f makes of an answer: the first text loses the space it begins with, reasoning gains a line end."""
+    """The first text loses the space that it begins with, and reasoning gains a line end."""
     reasoning = choice.reasoning and f"{choice.reasoning}\n"
     return structs.replace(choice, text=choice.text.lstrip(" "), reasoning=reasoning)
 
@@ -138,7 +138,7 @@ def expected(spec: ProviderSpec, choice: Choice, findings: Any) -> tuple[Choice,
     """What a provider is to say; where a library is known to rewrite answers the session says so."""
     rewritten = REWRITTEN.get(spec.name, lambda same: same)(choice)
     if rewritten != choice:
-        findings.remark(f"{spec.name} is compared after its known rewriting: {as_g4f_says.__doc__}")
+        findings.remark(f"{spec.name} is compared with what it is known to make of answers. {as_g4f_says.__doc__}")
     return (rewritten,)
 
 
