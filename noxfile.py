@@ -62,7 +62,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy, strict."""
-    session.install("-e", ".[openai,g4f,mock]", *group("typing"))
+    session.install("-e", ".[openai,g4f,mock]", *group("typing"), *group("test"))
     session.run("mypy")
 
 
