@@ -24,16 +24,22 @@ CLIENTS = "openai,g4f"
 REPORTS = Path("reports")
 
 
-def _runs(version: str) -> bool:
-    """Whether that Python is here and starts: pyenv's shims are found also where the version is not installed."""
-    found = shutil.which(f"python{version}")
-    if not found:
-        return False
-    asked = subprocess.run([found, "-c", "import sys; print(sys.version_info[:2])"], capture_output=True, check=False)
-    return asked.returncode == 0
+def _interpreters(version: str) -> list[str]:
+    """Where a Python of that version may be: on the path, or kept by pyenv, whose shims may point nowhere."""
+    on_path = shutil.which(f"python{version}")
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return [*([on_path] if on_path else []), *map(str, kept.glob(f"{version}.*/bin/python{version}"))]
 
 
-OTHERS = [version for version in SUPPORTED if version != HERE and _runs(version)]
+def _starts(interpreter: str) -> bool:
+    return subprocess.run([interpreter, "-c", ""], capture_output=True, check=False).returncode == 0
+
+
+OTHERS = {
+    version: found
+    for version in SUPPORTED
+    if version != HERE and (found := next(filter(_starts, _interpreters(version)), None))
+}
 
 
 def group(name: str) -> list[str]:
@@ -77,13 +83,23 @@ def tests(session: nox.Session) -> None:
         session.run("coverage", "report")
 
 
-@nox.session(python=OTHERS or False)
+def _tests_with(session: nox.Session) -> None:
+    """The tests with another Python, without coverage."""
+    install_wheel(session, f"{CLIENTS},mock", "test")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+for _version, _interpreter in OTHERS.items():
+    nox.session(_tests_with, name=f"tests-{_version}", python=_interpreter)
+
+
+@nox.session(python=False)
 def tests_others(session: nox.Session) -> None:
     """The tests with each other supported Python that is found here."""
     if not OTHERS:
         session.skip(f"no other Python of {', '.join(SUPPORTED)} is here")
-    install_wheel(session, f"{CLIENTS},mock", "test")
-    session.run("python", "-m", "pytest", *session.posargs)
+    for version in OTHERS:
+        session.notify(f"tests-{version}")
 
 
 @nox.session
