@@ -1,4 +1,4 @@
-"""The whole day: `nox -s lint typing tests conformance bench`; `nox -s live` needs a real model server (PyPI has one)."""
+"""The whole day: `nox -s lint typing tests conformance bench`. `nox -s live` runs a real model server beside it."""
 
 from __future__ import annotations
 
