@@ -15,7 +15,7 @@ from streamgauge.errors import StreamgaugeError, UnknownNameError
 from streamgauge.events import to_json
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import shipped
-from streamgauge.registry import all_dialects
+from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server.log import Received
 
@@ -149,7 +149,8 @@ def find_case(case: str, dialect: Dialect) -> str:
     name = case if "/" in case else f"{dialect.name}/{case}"
     if name not in shipped():
         raise UnknownNameError("case", name, sorted(shipped()))
-    if not name.startswith(f"{dialect.name}/"):
+    spoken = get_dialect(name.partition("/")[0])
+    if dialect.name not in spoken.names:
         raise StreamgaugeError(f"case {name!r} can't be played here: this path speaks {dialect.name}")
     return name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 from streamgauge.dialect import Auth, Dialect
 from streamgauge.dialects.ollama.decoder import OllamaInterpreter, read_answer
@@ -18,17 +19,27 @@ from streamgauge.dialects.ollama.encoder import (
     generate_shape,
 )
 from streamgauge.ndjson import NDJSONDecoder
+from streamgauge.wire import members, parse
 
 _CHAT = re.compile(rb'\A\s*\{"model":[^\n]*"message"\s*:\s*\{')
 _GENERATE = re.compile(rb'\A\s*\{"model":[^\n]*"response"\s*:\s*"')
 
 
+def _first(head: bytes) -> dict[str, Any]:
+    """The object of the first line, where it is whole."""
+    line, end, _ = head.lstrip().partition(b"\n")
+    value = members(parse(line.decode("utf-8", "replace"))) if end else {}
+    return value if "done" in value else {}
+
+
 def _detect_chat(head: bytes) -> str | None:
-    return 'the first line is an object with "model" and "message"' if _CHAT.search(head) else None
+    found = _CHAT.search(head) or isinstance(_first(head).get("message"), dict)
+    return 'the first line is an object with "model" and "message"' if found else None
 
 
 def _detect_generate(head: bytes) -> str | None:
-    return 'the first line is an object with "model" and "response"' if _GENERATE.search(head) else None
+    found = _GENERATE.search(head) or isinstance(_first(head).get("response"), str)
+    return 'the first line is an object with "model" and "response"' if found else None
 
 
 _SHARED = {

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from streamgauge.events import (
     Event,
     Finish,
@@ -21,6 +19,8 @@ from streamgauge.events import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    excerpt,
+    to_json,
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
@@ -59,7 +59,7 @@ class OllamaInterpreter:
             out.append(ReasoningDelta(thought, span=span))
         if said := text(message.get("content")) or text(value.get("response")):
             out.append(TextDelta(said, span=span))
-        for call in elements(message.get("tool_calls")):
+        for call in elements(message.get("tool_calls")) or elements(value.get("tool_calls")):
             self._tool_call(members(call), span, out)
         if value.get("done") is True:
             self._done(value, span, out)
@@ -67,13 +67,13 @@ class OllamaInterpreter:
             out.append(KeepAlive(span=span))
 
     def _error(self, error: Any, span: Span, out: list[Event]) -> None:
-        shown = text(error) or text(members(error).get("message")) or repr(error)
+        shown = text(error) or text(members(error).get("message")) or excerpt(to_json(error))
         self._ending.fail(StreamError(shown, span=span), out)
 
     def _tool_call(self, call: dict[str, Any], span: Span, out: list[Event]) -> None:
         function = members(call.get("function"))
         given = function.get("arguments")
-        arguments = given if isinstance(given, str) else msgspec.json.encode(given or {}).decode()
+        arguments = given if isinstance(given, str) else to_json(given or {})
         out.append(ToolCallDelta(self._calls, text(call.get("id")), text(function.get("name")), arguments, span=span))
         self._calls += 1
 

@@ -1,15 +1,14 @@
 """Responses streaming events to normalised events, and the non-streaming response.
 
-Sources: OpenAI API reference, "Streaming events" (https://platform.openai.com/docs/api-reference/responses-streaming)
-and the Open Responses specification (https://www.openresponses.org/specification).
+Sources: OpenAI API reference, "Streaming events" (https://platform.openai.com/docs/api-reference/responses-streaming;
+read as generated in openai 3.54.0, types/responses/response_stream_event.py) and the Open Responses specification of
+2026-04-24 (https://www.openresponses.org/specification, schema/events.tsp).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-import msgspec
+from typing import Any, TypeAlias
 
 from streamgauge.events import (
     Event,
@@ -23,6 +22,7 @@ from streamgauge.events import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    to_json,
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
@@ -30,7 +30,25 @@ from streamgauge.wire import count, elements, members, text
 
 CLIENT_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that the caller runs, and the member that holds their arguments."""
+VENDOR_CALLS = {"mcp_call": "arguments", "code_interpreter_call": "code"}
+"""Items that the vendor runs whose arguments are streamed, and the member that holds them."""
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
+
+_Said: TypeAlias = type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta]
+_SAID: dict[str, _Said] = {
+    "output_text": TextDelta,
+    "refusal": RefusalDelta,
+    "reasoning_summary_text": ReasoningDelta,
+    "reasoning_text": ReasoningDelta,
+    "reasoning": ReasoningDelta,  # Open Responses' name of reasoning_text
+}
+_PARTS = {"output_text": "output_text", "refusal": "refusal", "reasoning_text": "reasoning_text"}
+_ARGUMENTS = {
+    "function_call_arguments": ("arguments", False),
+    "custom_tool_call_input": ("input", False),
+    "mcp_call_arguments": ("arguments", True),
+    "code_interpreter_call_code": ("code", True),
+}
 
 
 @dataclass(slots=True)
@@ -38,23 +56,28 @@ class _Call:
     number: int
     server: bool
     told: bool = False  # whether any of its arguments has come
+    named: bool = False
 
 
 class ResponsesInterpreter:
-    """Interprets the events of one stream, by the `type` of their data."""
+    """Interprets the events of one stream, by the `type` of their data (by the event's name where it has none)."""
 
-    __slots__ = ("_calls", "_ending", "_id", "_model")
+    __slots__ = ("_by_delta", "_by_done", "_calls", "_ending", "_errors", "_id", "_indexes", "_model")
 
     def __init__(self) -> None:
         self._ending = Ending()
         self._id = ""
         self._model = ""
-        self._calls: dict[Any, _Call] = {}  # by output_index, else by item id
+        self._indexes: dict[str, int] = {}  # item id to output_index, as the items were announced
+        self._calls: dict[int | str, _Call] = {}
+        self._by_delta: set[tuple[str, int | str]] = set()  # (kind, item) whose text came in deltas
+        self._by_done: set[tuple[str, int | str]] = set()  # ... came whole
+        self._errors: set[tuple[str, str]] = set()
 
     def frame(self, frame: Any, out: list[Event]) -> None:
         payload = read_object(frame, self._ending, out)
         if payload is not None:
-            self.payload(payload, frame.span, out)
+            self.payload(payload if "type" in payload else {**payload, "type": frame.type}, frame.span, out)
 
     def end(self, offset: int, out: list[Event]) -> None:
         missing = "none of response.completed, response.incomplete, response.failed"
@@ -62,41 +85,59 @@ class ResponsesInterpreter:
 
     def payload(self, event: dict[str, Any], span: Span, out: list[Event]) -> None:
         """The events of one streaming event."""
-        before = len(out)
         kind = text(event.get("type"))
-        match kind:
-            case "response.output_text.delta":
-                self._said(TextDelta, event, span, out)
-            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
-                self._said(ReasoningDelta, event, span, out)
-            case "response.refusal.delta":
-                self._said(RefusalDelta, event, span, out)
-            case "response.function_call_arguments.delta" | "response.custom_tool_call_input.delta":
-                self._arguments(event, text(event.get("delta")), span, out)
-            case "response.output_item.added" | "response.output_item.done":
-                self._item(event, members(event.get("item")), span, out)
-            case "error":
-                self._error(members(event.get("error")) or event, span, out)
-            case _ if kind.startswith("response.") and isinstance(event.get("response"), dict):
-                self._response(kind, event["response"], span, out)
+        if kind == "response.output_text.delta":  # most are; the rest of this function says the same, slower
+            said, index = event.get("delta"), event.get("output_index")
+            if type(said) is str and said and type(index) is int and ("output_text", index) in self._by_delta:
+                out.append(TextDelta(said, span=span))
+                return
+        before = len(out)
+        subject, _, verb = kind.removeprefix("response.").rpartition(".")
+        if subject in _SAID and verb in ("delta", "done"):
+            self._said(subject, verb, event, span, out)
+        elif subject in _ARGUMENTS and verb in ("delta", "done"):
+            self._arguments(subject, verb, event, span, out)
+        elif subject == "output_item":
+            self._item(verb, event, span, out)
+        elif isinstance(event.get("response"), dict):
+            self._response(kind, event["response"], span, out)
+        elif kind == "error" or event.get("error"):
+            self._error(event.get("error") or event, span, out)
         if len(out) == before:
             out.append(KeepAlive(kind, span=span))
 
-    def _said(
-        self,
-        kind: type[TextDelta | ReasoningDelta | RefusalDelta],
-        event: dict[str, Any],
-        span: Span,
-        out: list[Event],
-    ) -> None:
-        if delta := text(event.get("delta")):
-            out.append(kind(delta, span=span))
+    def _key(self, event: dict[str, Any], item_id: Any) -> int | str:
+        """The item that an event is about: by output_index, by its id where there is none (llama.cpp)."""
+        index = event.get("output_index")
+        if isinstance(index, int):
+            if item_id and isinstance(item_id, str):
+                self._indexes.setdefault(item_id, index)
+            return index
+        return self._indexes.get(text(item_id), text(item_id))
 
-    def _error(self, error: dict[str, Any], span: Span, out: list[Event]) -> None:
-        code, kind = error.get("code"), text(error.get("type"))
-        shown = text(error.get("message")) or str(code or kind or "error")
+    def _said(self, kind: str, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
+        key = kind, self._key(event, event.get("item_id"))
+        if verb == "delta":
+            said = text(event.get("delta"))
+            self._by_delta.add(key)
+        else:  # the whole text again, which is news only where no delta came
+            said = text(event.get("text")) or text(event.get("refusal"))
+            if key in self._by_delta or (kind, "") in self._by_delta:
+                return
+            self._by_done.add(key)
+        if said:
+            out.append(_SAID[kind](said, span=span))
+
+    def _error(self, error: Any, span: Span, out: list[Event]) -> None:
+        stated = members(error)
+        code, kind = stated.get("code"), text(stated.get("type"))
+        shown = text(error) or text(stated.get("message")) or str(code or kind or "error")
         kind = "" if kind == "error" else kind
-        self._ending.fail(StreamError(shown, "" if code is None else str(code), kind, span=span), out)
+        # One failure is told twice: by `error`, and by the response.failed that follows it.
+        told = "" if code is None else str(code), shown
+        if told not in self._errors:
+            self._errors.add(told)
+            self._ending.fail(StreamError(shown, told[0], kind, span=span), out)
 
     def _response(self, kind: str, response: dict[str, Any], span: Span, out: list[Event]) -> None:
         identity = text(response.get("id")), text(response.get("model"))
@@ -105,9 +146,12 @@ class ResponsesInterpreter:
             out.append(Start(self._id, self._model, span=span))
         if kind not in TERMINAL:
             return
-        if error := members(response.get("error")):
+        if not (self._by_delta or self._by_done or self._calls):
+            for index, item in enumerate(elements(response.get("output"))):
+                self._item("done", {"output_index": index, "item": item}, span, out)
+        if error := response.get("error"):
             self._error(error, span, out)
-        elif kind == "response.failed":
+        elif kind == "response.failed" and not self._ending.error:
             self._ending.fail(StreamError("response.failed without an error", span=span), out)
         out.append(Finish(text(response.get("status")) or kind.removeprefix("response."), span=span))
         usage = members(response.get("usage"))
@@ -116,71 +160,71 @@ class ResponsesInterpreter:
             out.append(Usage(given, made, "response.usage", span=span))
         self._ending.close(kind, span, out)
 
-    def _key(self, event: dict[str, Any], item_id: Any) -> Any:
-        index = event.get("output_index")
-        return index if isinstance(index, int) else text(item_id)
-
-    def _item(self, event: dict[str, Any], item: dict[str, Any], span: Span, out: list[Event]) -> None:
+    def _item(self, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
+        item = members(event.get("item"))
         kind = text(item.get("type"))
-        member = CLIENT_CALLS.get(kind)
-        if member is None and not kind.endswith("_call"):
-            return
         key = self._key(event, item.get("id"))
-        call = self._calls.get(key)
-        opened = call is None
-        if call is None:
-            call = self._calls[key] = _Call(len(self._calls), member is None)
-        if member is None:
-            self._server_call(event, item, call, opened, span, out)
-            return
+        if kind in CLIENT_CALLS:
+            self._call(key, item, CLIENT_CALLS[kind], span, out)
+        elif kind.endswith("_call"):
+            self._vendor_call(verb, key, item, span, out)
+        elif verb == "done":
+            self._content(key, item, span, out)
+
+    def _content(self, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
+        """What an item says that has not been told in its deltas, or by the end of its parts."""
+        parts = [("reasoning_summary_text", part) for part in elements(item.get("summary"))]
+        parts += [(_PARTS.get(text(members(part).get("type")), ""), part) for part in elements(item.get("content"))]
+        told = self._by_delta | self._by_done
+        if ("reasoning", key) in told:
+            told.add(("reasoning_text", key))
+        for kind, part in parts:
+            said = text(members(part).get("text")) or text(members(part).get("refusal"))
+            if kind and said and not told & {(kind, key), (kind, "")}:
+                self._by_done.add((kind, key))
+                out.append(_SAID[kind](said, span=span))
+
+    def _call(self, key: int | str, item: dict[str, Any], member: str, span: Span, out: list[Event]) -> None:
+        call = self._calls.setdefault(key, _Call(len(self._calls), False))
         arguments = "" if call.told else text(item.get(member))
-        if opened or arguments:
+        if not call.named or arguments:
+            call_id, name = ("", "") if call.named else (text(item.get("call_id")), text(item.get("name")))
             call.told = call.told or bool(arguments)
-            call_id, name = (text(item.get("call_id")), text(item.get("name"))) if opened else ("", "")
+            call.named = True
             out.append(ToolCallDelta(call.number, call_id, name, arguments, span=span))
 
-    def _server_call(
-        self, event: dict[str, Any], item: dict[str, Any], call: _Call, opened: bool, span: Span, out: list[Event]
-    ) -> None:
-        done = event.get("type") == "response.output_item.done"
-        rest = {k: v for k, v in item.items() if k not in ("id", "type")}
-        output = msgspec.json.encode(rest).decode() if done else ""
-        call_id, name = (text(item.get("id")), text(item.get("type"))) if opened else ("", "")
-        if opened or output:
-            out.append(ToolCallDelta(call.number, call_id, name, server=True, output=output, span=span))
+    def _vendor_call(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
+        call = self._calls.setdefault(key, _Call(len(self._calls), True))
+        kind = text(item.get("type"))
+        member = VENDOR_CALLS.get(kind, "")
+        call_id, name = ("", "") if call.named else (text(item.get("id")), text(item.get("name")) or kind)
+        arguments = "" if call.told else text(item.get(member))
+        rest = {k: v for k, v in item.items() if k not in ("id", "type", "name", member)}
+        output = to_json(rest) if verb == "done" else ""
+        if not call.named or arguments or output:
+            call.named = True
+            call.told = call.told or bool(arguments)
+            out.append(ToolCallDelta(call.number, call_id, name, arguments, True, output, span=span))
 
-    def _arguments(self, event: dict[str, Any], delta: str, span: Span, out: list[Event]) -> None:
+    def _arguments(self, kind: str, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
+        member, server = _ARGUMENTS[kind]
         key = self._key(event, event.get("item_id"))
-        call = self._calls.setdefault(key, _Call(len(self._calls), False))
-        call.told = True
-        if delta:
-            out.append(ToolCallDelta(call.number, arguments=delta, server=call.server, span=span))
+        call = self._calls.setdefault(key, _Call(len(self._calls), server))
+        said = text(event.get("delta")) if verb == "delta" else "" if call.told else text(event.get(member))
+        call.told = call.told or verb == "delta" or bool(said)
+        if said:
+            out.append(ToolCallDelta(call.number, arguments=said, server=call.server, span=span))
 
 
-def read_response(body: Any) -> Message:
-    """The message of a non-streaming response."""
+def read_response(body: Any, dialect: str = "openai-responses") -> Message:
+    """The message of a non-streaming response, which is what the stream's last event repeats."""
     response = members(body)
     out: list[Event] = []
     interpreter = ResponsesInterpreter()
     if "output" not in response and "error" in response:
         interpreter.payload({"type": "error", "error": response["error"]}, (0, 0), out)
-    for index, item in enumerate(elements(response.get("output"))):
-        for event in _item_events(index, members(item)):
-            interpreter.payload(event, (0, 0), out)
-    if response.get("status"):
-        interpreter.payload({"type": f"response.{response['status']}", "response": response}, (0, 0), out)
+    elif "output" in response:
+        status = text(response.get("status")) or "completed"
+        interpreter.payload({"type": f"response.{status}", "response": response}, (0, 0), out)
     interpreter.end(0, out)
-    return assemble("openai-responses", out)
-
-
-def _item_events(index: int, item: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the stream would have said of a whole item."""
-    deltas = {"output_text": "output_text", "refusal": "refusal", "reasoning_text": "reasoning_text"}
-    found: list[dict[str, Any]] = []
-    for part in (*elements(item.get("summary")), *elements(item.get("content"))):
-        kind = text(members(part).get("type"))
-        name = "reasoning_summary_text" if kind == "summary_text" else deltas.get(kind)
-        if name:
-            said = text(part.get("text")) or text(part.get("refusal"))
-            found.append({"type": f"response.{name}.delta", "delta": said})
-    return [*found, {"type": "response.output_item.done", "output_index": index, "item": item}]
+    return assemble(dialect, out)

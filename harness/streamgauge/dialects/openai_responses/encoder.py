@@ -8,6 +8,7 @@ from typing import Any
 from streamgauge.chat import ChatMessage, ChatRequest
 from streamgauge.dialect import WireRequest
 from streamgauge.dialects.openai_chat.encoder import CREATED
+from streamgauge.dialects.openai_responses.decoder import TERMINAL
 from streamgauge.events import (
     End,
     Event,
@@ -26,6 +27,10 @@ from streamgauge.frames import cannot_say, only_choice, sse_event
 NAME = "openai-responses"
 
 
+DONE = b"data: [DONE]\n\n"
+_TERMINAL = tuple(f"event: {kind}\n".encode() for kind in TERMINAL)
+
+
 def encode(events: Iterable[Event]) -> list[bytes]:
     """The streaming events that say the same, each item opened, closed and repeated in the last event.
 
@@ -36,6 +41,13 @@ def encode(events: Iterable[Event]) -> list[bytes]:
         only_choice(event, NAME)
         encoder.add(event)
     return encoder.frames
+
+
+def encode_open(events: Iterable[Event]) -> list[bytes]:
+    """The same, ended as Open Responses demands: "The terminal event MUST be the literal string [DONE]"."""
+    frames = encode(events)
+    ended = frames and frames[-1].startswith(_TERMINAL)
+    return [*frames, DONE] if ended else frames
 
 
 class _Encoder:
@@ -184,9 +196,22 @@ class _Encoder:
 
 
 def encode_error_frame(message: str, code: str) -> bytes:
-    """An error event in the stream: flat, as ResponseErrorEvent is."""
+    """An error event in the stream, flat as ResponseErrorEvent is, and the response that failed by it."""
     error = {"type": "error", "sequence_number": 0, "code": code or None, "message": message, "param": None}
-    return sse_event(error, "error")
+    return sse_event(error, "error") + _failed(message, code)
+
+
+def encode_open_error_frame(message: str, code: str) -> bytes:
+    """The same in Open Responses, whose ErrorStreamingEvent has the payload in `error`; then the terminator."""
+    payload = {"type": "server_error", "code": code or None, "message": message, "param": None}
+    return sse_event({"type": "error", "sequence_number": 0, "error": payload}, "error") + _failed(message, code) + DONE
+
+
+def _failed(message: str, code: str) -> bytes:
+    encoder = _Encoder()
+    encoder.add(StreamError(message, code))
+    encoder.add(End("error"))
+    return b"".join(encoder.frames)
 
 
 def encode_request(request: ChatRequest) -> WireRequest:
