@@ -13,9 +13,18 @@ from zlib import crc32
 import msgspec
 
 from streamgauge.events import NO_SPAN, Malformed, Span
-from streamgauge.sse import DEFAULT_LIMIT, Unfinished
+from streamgauge.sse import Unfinished
+
+MAX_HEADERS = 131_072
+MAX_PAYLOAD = 25_165_824
+"""Bytes: "The payload of a message MUST NOT exceed 25,165,824 bytes (24 MB)", the encoded headers 131,072."""
 
 _PRELUDE = struct.Struct(">III")
+_OVERHEAD = 16  # the prelude with its CRC, and the message's CRC
+DEFAULT_LIMIT = MAX_PAYLOAD + MAX_HEADERS + _OVERHEAD
+"""Bytes that one message may have: a security limit, no less than what the specification lets a service send."""
+
+_SHOWN = 32  # bytes of what is malformed or cut that are shown
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}  # header value types of a fixed size, in bytes
 _STRING = 7
 _BYTES = 6
@@ -41,8 +50,7 @@ Frame: TypeAlias = EventMessage | Unfinished | Malformed
 class EventStreamDecoder:
     """Feed it bytes as they come, cut anywhere; call `eof()` when they end.
 
-    A message whose own CRC is wrong is `malformed` and the next one is read; after a wrong prelude nothing tells where
-    the next message begins, so that the rest is malformed, once.
+    "If either checksum is invalid, the stream MUST be terminated": what follows is not read, and is malformed once.
     """
 
     __slots__ = ("_buffer", "_limit", "_lost", "_offset")
@@ -56,22 +64,21 @@ class EventStreamDecoder:
     def feed(self, chunk: bytes) -> list[Frame]:
         """The messages that these bytes complete."""
         out: list[Frame] = []
-        if self._lost:
-            return out
-        self._buffer += chunk
+        if not self._lost:
+            self._buffer += chunk
         taken = 0
         while (size := self._size(taken, out)) and taken + size <= len(self._buffer):
             self._message(bytes(self._buffer[taken : taken + size]), self._offset + taken, out)
             taken += size
-        del self._buffer[:taken]
         self._offset += taken
+        del self._buffer[: len(self._buffer) if self._lost else taken]
         return out
 
     def eof(self) -> list[Frame]:
         """End of the bytes: what is left is a message that was cut."""
-        rest = bytes(self._buffer)
+        rest, size = bytes(self._buffer[:_SHOWN]), len(self._buffer)
         self._buffer.clear()
-        return [Unfinished(rest.hex(), span=(self._offset, self._offset + len(rest)))] if rest else []
+        return [Unfinished(rest.hex(" "), span=(self._offset, self._offset + size))] if rest else []
 
     def _size(self, at: int, out: list[Frame]) -> int:
         """The length of the message that begins there; 0 where its prelude is not there yet, or is wrong."""
@@ -80,29 +87,27 @@ class EventStreamDecoder:
         prelude = bytes(self._buffer[at : at + _PRELUDE.size])
         total, headers, crc = _PRELUDE.unpack(prelude)
         if crc32(prelude[:8]) != crc:
-            return self._lose("the prelude's CRC is wrong", at, out)
-        if total < headers + 16 or total > self._limit:
-            return self._lose(f"a message of {total} bytes with {headers} bytes of headers", at, out)
+            return self._lose("the prelude's CRC is wrong", prelude, at, out)
+        if total < headers + _OVERHEAD or total > self._limit:
+            return self._lose(f"a message of {total} bytes with {headers} bytes of headers", prelude, at, out)
         return int(total)
 
-    def _lose(self, reason: str, at: int, out: list[Frame]) -> int:
-        rest = bytes(self._buffer[at:])
+    def _lose(self, reason: str, shown: bytes, at: int, out: list[Frame]) -> int:
         start = self._offset + at
-        out.append(Malformed(reason, rest[:32].hex(" "), span=(start, start + len(rest))))
+        out.append(Malformed(reason, shown[:_SHOWN].hex(" "), span=(start, start + len(shown))))
         self._lost = True
-        del self._buffer[at:]
         return 0
 
     def _message(self, message: bytes, start: int, out: list[Frame]) -> None:
         span = (start, start + len(message))
         if crc32(message[:-4]) != int.from_bytes(message[-4:], "big"):
-            out.append(Malformed("the message's CRC is wrong", message[:32].hex(" "), span=span))
+            self._lose("the message's CRC is wrong", message, start - self._offset, out)
             return
         length = int.from_bytes(message[4:8], "big")
         try:
             headers = _headers(message[12 : 12 + length])
         except (IndexError, KeyError, UnicodeDecodeError) as error:
-            out.append(Malformed(f"unreadable headers: {error!r}", message[:32].hex(" "), span=span))
+            out.append(Malformed(f"unreadable headers: {error!r}", message[:_SHOWN].hex(" "), span=span))
             return
         named = dict(headers)
         kind = named.get(":message-type", "event")

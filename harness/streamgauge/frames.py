@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.events import End, Ended, Event, KeepAlive, Malformed, Span, StreamError, excerpt, to_json
+from streamgauge.events import End, Ended, Event, KeepAlive, Malformed, Span, StreamError, Usage, excerpt, to_json
 from streamgauge.sse import Comment, Unfinished
 from streamgauge.wire import Undecodable, parse
 
@@ -81,6 +82,17 @@ def read_object(frame: Any, ending: Ending, out: list[Event]) -> dict[str, Any] 
     else:
         return value
     return None
+
+
+def last_usage(events: Iterable[Event]) -> Usage | None:
+    """The counts that a stream has stated at its end: of each the last value; None where it has stated none."""
+    given, made, stated = None, None, False
+    for event in events:
+        if isinstance(event, Usage):
+            stated = True
+            given = given if event.input_tokens is None else event.input_tokens
+            made = made if event.output_tokens is None else event.output_tokens
+    return Usage(given, made) if stated else None
 
 
 def sse_event(value: dict[str, Any], name: str = "") -> bytes:

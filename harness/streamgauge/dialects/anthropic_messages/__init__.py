@@ -15,7 +15,17 @@ from streamgauge.dialects.anthropic_messages.encoder import (
 )
 from streamgauge.sse import SSEDecoder
 
-_EVENT = re.compile(rb'"type"\s*:\s*"(message_start|content_block_(?:start|delta|stop)|message_delta)"')
+_EVENT = re.compile(rb'"type"\s*:\s*"(message_start|content_block_(?:start|delta|stop)|message_delta|completion)"')
+
+STOP_REASONS = (
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+)
 
 
 def _detect(head: bytes) -> str | None:
@@ -44,6 +54,6 @@ DIALECTS = (
         models_path="/models",
         models=encode_models,
         auth=Auth("x-api-key", "", "ANTHROPIC_API_KEY"),
-        finish_reasons=("end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"),
+        finish_reasons=STOP_REASONS,
     ),
 )

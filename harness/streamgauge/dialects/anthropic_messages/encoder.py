@@ -24,7 +24,7 @@ from streamgauge.events import (
     Usage,
     to_json,
 )
-from streamgauge.frames import cannot_say, only_choice, sse_event
+from streamgauge.frames import cannot_say, last_usage, only_choice, sse_event
 
 NAME = "anthropic-messages"
 MAX_TOKENS = 1024  # the API requires max_tokens; this is asked for where the caller leaves it open
@@ -36,8 +36,7 @@ def encode(events: Iterable[Event]) -> list[bytes]:
     Raises StreamgaugeError for what the dialect can't say: a second choice, a refusal, interleaved blocks.
     """
     told = list(events)
-    usage = [e for e in told if isinstance(e, Usage)]
-    encoder = _Encoder(usage[-1] if usage else None)
+    encoder = _Encoder(last_usage(told))
     for event in told:
         encoder.add(event)
     return encoder.frames
@@ -51,8 +50,7 @@ class _Encoder:
         self._usage = usage
         self._index = -1
         self._open: object = None  # "text", "thinking", or the number of a call
-        self._called: set[int] = set()
-        self._delta_sent = False
+        self._called: dict[int, str] = {}  # id by the number of the call
 
     def add(self, event: Event) -> None:
         only_choice(event, NAME)
@@ -70,8 +68,7 @@ class _Encoder:
             case Finish():
                 self._finish(event)
             case Usage():
-                if not self._delta_sent:
-                    return  # told with the stop reason
+                pass  # told with the start and with the stop reason
             case StreamError():
                 error = {"type": event.error_type or "api_error", "message": event.message}
                 self._send("error", error=error)
@@ -92,7 +89,7 @@ class _Encoder:
         message: dict[str, Any] = {"id": event.id, "type": "message", "role": "assistant", "model": event.model}
         message |= {"content": [], "stop_reason": None, "stop_sequence": None}
         if self._usage is not None:
-            message["usage"] = {"input_tokens": self._usage.input_tokens, "output_tokens": 1}
+            message["usage"] = {"input_tokens": self._usage.input_tokens or 0, "output_tokens": 1}
         return message
 
     def _switch(self, key: object, block: dict[str, Any]) -> None:
@@ -113,24 +110,24 @@ class _Encoder:
         self._open = None
 
     def _tool(self, event: ToolCallDelta) -> None:
-        if event.output:
-            block = {"type": "web_search_tool_result", "tool_use_id": event.id, "content": event.output}
-            self._switch(("result", event.index), block)
-            return
-        if event.index in self._called and self._open != event.index:
-            raise cannot_say(event, NAME)  # blocks do not overlap
         if event.index not in self._called:
-            self._called.add(event.index)
+            self._called[event.index] = event.id
             kind = "server_tool_use" if event.server else "tool_use"
             self._switch(event.index, {"type": kind, "id": event.id, "name": event.name, "input": {}})
+        elif event.arguments and self._open != event.index:
+            raise cannot_say(event, NAME)  # blocks do not overlap
         if event.arguments:
             self._send_delta({"type": "input_json_delta", "partial_json": event.arguments})
+        if event.output:
+            call_id = self._called[event.index]
+            block = {"type": "mcp_tool_result", "tool_use_id": call_id, "is_error": False, "content": event.output}
+            self._switch(("result", event.index), block)
 
     def _finish(self, event: Finish) -> None:
         self._close()
-        output = {"output_tokens": self._usage.output_tokens} if self._usage else {}
+        made = self._usage.output_tokens if self._usage else None
+        output = {} if made is None else {"output_tokens": made}
         self._send("message_delta", delta={"stop_reason": event.reason, "stop_sequence": None}, usage=output)
-        self._delta_sent = True
 
     def _end(self, event: End) -> None:
         if event.ended == "complete":

@@ -37,6 +37,9 @@ DIALECTS = (
             "stop_sequence",
             "guardrail_intervened",
             "content_filtered",
+            "malformed_model_output",
+            "malformed_tool_use",
+            "model_context_window_exceeded",
         ),
     ),
 )

@@ -1,18 +1,22 @@
 """Amazon Bedrock's event streams to events: ConverseStream, and InvokeModelWithResponseStream.
 
 Sources: AWS, Bedrock Runtime API reference, ConverseStream and InvokeModelWithResponseStream
-(https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html); the models' own pages
-for what the payloads of the latter hold (https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters.html).
+(https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html); their members as in botocore
+1.44.5, bedrock-runtime service-2.json, ConverseStreamOutput and ResponseStream; Agents for Bedrock likewise.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from typing import Any
 
 from streamgauge.dialects.anthropic_messages.decoder import MessagesInterpreter
+from streamgauge.dialects.bedrock.payloads import METRICS, ModelStream, chat_chunk, usage
+from streamgauge.dialects.openai_chat.decoder import ChatInterpreter
 from streamgauge.events import (
+    End,
     Event,
     Finish,
     KeepAlive,
@@ -22,32 +26,57 @@ from streamgauge.events import (
     TextDelta,
     ToolCallDelta,
     Usage,
+    to_json,
 )
 from streamgauge.eventstream import EventMessage
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import Undecodable, count, elements, members, parse, text
+from streamgauge.wire import Undecodable, elements, members, parse, text
+
+CONVERSE_EVENTS = (
+    "messageStart",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "contentBlockStop",
+    "messageStop",
+    "metadata",
+)
+AGENT_EVENTS = ("trace", "returnControl", "files")
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    number: int
+    server: bool = False
 
 
 class BedrockInterpreter:
     """Interprets the messages of one stream, by their `:event-type`.
 
-    `chunk` messages (InvokeModelWithResponseStream) carry another dialect's events in base64: what they are is told
-    from the first of them.
+    `chunk` messages (InvokeModelWithResponseStream) carry a model's own events in base64: what they are is told from
+    the first of them. An agent's chunks carry text.
     """
 
-    __slots__ = ("_anthropic", "_calls", "_complete", "_ending")
+    __slots__ = ("_agent", "_calls", "_complete", "_ending", "_ids", "_inner", "_model", "_told")
 
     def __init__(self) -> None:
         self._ending = Ending()
-        self._calls: dict[int, int] = {}  # number of the call by contentBlockIndex
+        self._calls: dict[int, _Call] = {}  # by contentBlockIndex
+        self._ids: dict[str, int] = {}  # number of the call by its toolUseId
         self._complete = False
-        self._anthropic: MessagesInterpreter | None = None
+        self._agent = False
+        self._told = False  # whether the model stated its usage itself
+        self._inner: MessagesInterpreter | ChatInterpreter | None = None
+        self._model = ModelStream()
 
     def frame(self, frame: Any, out: list[Event]) -> None:
-        if isinstance(frame, EventMessage) and frame.kind != "event":
-            self._exception(frame, out)
-            return
+        if isinstance(frame, EventMessage):
+            if frame.kind != "event" or frame.type.endswith("Exception"):
+                self._exception(frame, out)
+                return
+            if not frame.data:  # "headersOnly": an event whose members are all headers has no payload
+                out.append(KeepAlive(frame.type, span=frame.span))
+                return
         payload = read_object(frame, self._ending, out)
         if payload is None:
             return
@@ -57,109 +86,138 @@ class BedrockInterpreter:
             self.payload(frame.type, payload, frame.span, out)
 
     def end(self, offset: int, out: list[Event]) -> None:
-        if self._anthropic is not None and not self._ending.error:
-            self._anthropic.end(offset, out)
+        if self._ending.ended:
             return
-        self._ending.eof(offset, out, complete=self._complete, complete_because="messageStop", missing="no messageStop")
+        if self._inner is not None and not (self._ending.error or self._ending.malformed):
+            self._inner.end(offset, out)
+            return
+        because = "an agent's stream has no terminator" if self._agent else "the message stopped"
+        complete = self._complete or self._model.complete or self._agent
+        missing = "no messageStop, and no stop reason"
+        self._ending.eof(offset, out, complete=complete, complete_because=because, missing=missing)
 
     def payload(self, kind: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
-        """The events of one ConverseStream event."""
+        """The events of one ConverseStream event, or of one that an agent, a flow or a knowledge base sends."""
         before = len(out)
         match kind:
             case "contentBlockDelta":
                 self._delta(event, members(event.get("delta")), span, out)
             case "contentBlockStart":
-                self._block(event, members(members(event.get("start")).get("toolUse")), span, out)
+                self._block(event, members(event.get("start")), span, out)
             case "messageStop":
                 self._complete = True
                 if reason := text(event.get("stopReason")):
                     out.append(Finish(reason, span=span))
             case "metadata":
-                usage = members(event.get("usage"))
-                self._usage(usage.get("inputTokens"), usage.get("outputTokens"), span, out)
+                counts = members(event.get("usage"))
+                usage(counts.get("inputTokens"), counts.get("outputTokens"), "metadata.usage", span, out)
+            case "output" | "flowOutputEvent":
+                self._agent = True
+                said = text(event.get("text")) or text(members(event.get("content")).get("document"))
+                out += [TextDelta(said, span=span)] if said else []
+            case _ if kind in AGENT_EVENTS:
+                self._agent = True
         if len(out) == before:
             out.append(KeepAlive(kind, span=span))
 
     def _exception(self, frame: EventMessage, out: list[Event]) -> None:
         value = members(parse(frame.data))
         named = dict(frame.headers)
-        shown = text(value.get("message")) or named.get(":error-message") or frame.data or frame.type
-        self._ending.fail(StreamError(shown, named.get(":error-code", ""), frame.type, span=frame.span), out)
+        shown = text(value.get("message")) or text(value.get("Message")) or named.get(":error-message")
+        code = named.get(":error-code", "")
+        self._ending.fail(StreamError(shown or frame.data or frame.type, code, frame.type, span=frame.span), out)
 
-    def _usage(self, given: Any, made: Any, span: Span, out: list[Event]) -> None:
-        if count(given) is not None or count(made) is not None:
-            out.append(Usage(count(given), count(made), "metadata.usage", span=span))
-
-    def _number(self, event: dict[str, Any]) -> int:
+    def _call(self, event: dict[str, Any], call_id: str, server: bool) -> _Call:
+        """The call of a block; one that gives a call's result has the call's id."""
         index = event.get("contentBlockIndex")
-        return self._calls.setdefault(index if isinstance(index, int) else -1, len(self._calls))
+        key = index if isinstance(index, int) else -1
+        found = self._calls.get(key)
+        if found is None or call_id:
+            number = self._ids.setdefault(call_id or f"block {key}", len(self._ids))
+            found = self._calls[key] = _Call(number, server)
+        return found
 
-    def _block(self, event: dict[str, Any], tool: dict[str, Any], span: Span, out: list[Event]) -> None:
-        if tool:
+    def _block(self, event: dict[str, Any], start: dict[str, Any], span: Span, out: list[Event]) -> None:
+        if tool := members(start.get("toolUse")):
             call_id, name = text(tool.get("toolUseId")), text(tool.get("name"))
-            server = tool.get("type") == "server_tool_use"
-            out.append(ToolCallDelta(self._number(event), call_id, name, server=server, span=span))
+            call = self._call(event, call_id, tool.get("type") == "server_tool_use")
+            out.append(ToolCallDelta(call.number, call_id, name, server=call.server, span=span))
+        elif result := members(start.get("toolResult")):
+            self._call(event, text(result.get("toolUseId")), True)
 
     def _delta(self, event: dict[str, Any], delta: dict[str, Any], span: Span, out: list[Event]) -> None:
         if said := text(delta.get("text")):
             out.append(TextDelta(said, span=span))
-        if thought := text(members(delta.get("reasoningContent")).get("text")):
+        reasoning = members(delta.get("reasoningContent"))
+        if thought := text(reasoning.get("text")) or text(members(reasoning.get("reasoningText")).get("text")):
             out.append(ReasoningDelta(thought, span=span))
-        if piece := text(members(delta.get("toolUse")).get("input")):
-            out.append(ToolCallDelta(self._number(event), arguments=piece, span=span))
+        tool = members(delta.get("toolUse"))
+        if piece := _text_or_json(tool.get("input")):
+            call = self._call(event, "", False)
+            out.append(ToolCallDelta(call.number, arguments=piece, server=call.server, span=span))
+        for result in map(members, elements(delta.get("toolResult"))):
+            if output := text(result.get("text")) or _text_or_json(result.get("json")):
+                call = self._call(event, "", True)
+                out.append(ToolCallDelta(call.number, server=True, output=output, span=span))
 
     def _chunk(self, payload: dict[str, Any], span: Span, out: list[Event]) -> None:
         try:
             data = base64.b64decode(text(payload.get("bytes")), validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError):
-            self._ending.bad("chunk without base64 bytes", repr(payload), span, out)
+            self._ending.bad("chunk without base64 bytes", to_json(payload), span, out)
             return
+        before = len(out)
         value = parse(data)
         if isinstance(value, Undecodable) or not isinstance(value, dict):
-            # Agents for Bedrock answer in plain text.
-            if data:
-                out.append(TextDelta(data, span=span))
-            return
-        self._model_event(value, span, out)
+            self._agent = True
+            out += [TextDelta(data, span=span)] if data else []
+        elif not self._model_event(value, span, out) and self._agent:
+            out.append(TextDelta(data, span=span))  # an agent whose answer is JSON
+        self._told = self._told or any(isinstance(e, Usage) for e in out[before:])
+        self._ending.ended = self._ending.ended or any(isinstance(e, End) for e in out[before:])
+        self._metrics(members(members(value).get(METRICS)), span, out)
+        if len(out) == before:
+            out.append(KeepAlive("chunk", span=span))
 
-    def _model_event(self, value: dict[str, Any], span: Span, out: list[Event]) -> None:
-        """One event of the model that was invoked: Anthropic, Nova, Llama or Titan."""
-        if "type" in value:
-            self._anthropic = self._anthropic or MessagesInterpreter()
-            self._anthropic.payload(value, span, out)
-        elif "generation" in value:
-            self._whole(value["generation"], value.get("stop_reason"), span, out)
-            self._usage(value.get("prompt_token_count"), value.get("generation_token_count"), span, out)
-        elif "outputText" in value:
-            self._whole(value["outputText"], value.get("completionReason"), span, out)
-            self._usage(value.get("inputTextTokenCount"), value.get("totalOutputTextTokenCount"), span, out)
-        else:
-            for kind, event in value.items():
-                self.payload(kind, members(event), span, out)
+    def _model_event(self, value: dict[str, Any], span: Span, out: list[Event]) -> bool:
+        """One event of the model that was invoked; False where no model known here sends such a thing."""
+        if "type" in value or "completion" in value:  # Claude 2 says no type
+            self._inner = self._inner or MessagesInterpreter()
+            self._inner.payload({"type": "completion", **value}, span, out)
+        elif "choices" in value:
+            self._inner = self._inner or ChatInterpreter()
+            self._inner.payload(chat_chunk(value), span, out)
+        elif not self._model.payload(value, span, out):
+            known = [kind for kind in value if kind in CONVERSE_EVENTS]
+            for kind in known:
+                self.payload(kind, members(value[kind]), span, out)
+            return bool(known) or any(name.startswith("amazon-bedrock-") for name in value)
+        return True
 
-    def _whole(self, said: Any, reason: Any, span: Span, out: list[Event]) -> None:
-        if text(said):
-            out.append(TextDelta(said, span=span))
-        if text(reason):
-            self._complete = True
-            out.append(Finish(reason, span=span))
+    def _metrics(self, metrics: dict[str, Any], span: Span, out: list[Event]) -> None:
+        """What the service counted, for models that state no usage themselves."""
+        if not self._told:
+            usage(metrics.get("inputTokenCount"), metrics.get("outputTokenCount"), METRICS, span, out)
+
+
+def _text_or_json(value: Any) -> str:
+    """A text as it is, an object as compact JSON, nothing for nothing."""
+    return value if isinstance(value, str) else "" if value is None else to_json(value)
 
 
 def read_answer(body: Any) -> Message:
-    """The message of a non-streaming Converse answer."""
+    """The message of a non-streaming Converse answer; an error body has `message` as a string."""
     answer = members(body)
     out: list[Event] = []
     interpreter = BedrockInterpreter()
+    if "output" not in answer and isinstance(answer.get("message"), str):
+        frame = EventMessage(to_json(answer), text(answer.get("__type")), "exception")
+        interpreter.frame(frame, out)
+        interpreter.end(0, out)
+        return assemble("bedrock-converse", out)
     content = elements(members(members(answer.get("output")).get("message")).get("content"))
     for index, block in enumerate(map(members, content)):
-        tool = members(block.get("toolUse"))
-        start = {"contentBlockIndex": index, "start": {"toolUse": {k: tool.get(k) for k in ("toolUseId", "name")}}}
-        if tool:
-            interpreter.payload("contentBlockStart", start, (0, 0), out)
-            block = {"toolUse": {"input": _compact(tool.get("input"))}}
-        reasoning = members(members(block.get("reasoningContent")).get("reasoningText"))
-        delta = {**block, "reasoningContent": reasoning}
-        interpreter.payload("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, (0, 0), out)
+        _read_block(interpreter, index, block, out)
     if answer.get("stopReason"):
         interpreter.payload("messageStop", answer, (0, 0), out)
     interpreter.payload("metadata", answer, (0, 0), out)
@@ -167,7 +225,16 @@ def read_answer(body: Any) -> Message:
     return assemble("bedrock-converse", out)
 
 
-def _compact(value: Any) -> str:
-    import msgspec
-
-    return msgspec.json.encode(value or {}).decode()
+def _read_block(interpreter: BedrockInterpreter, index: int, block: dict[str, Any], out: list[Event]) -> None:
+    """One block of a whole message, read as the events that would stream it."""
+    said = "".join(
+        text(members(c).get("text")) for c in elements(members(block.get("citationsContent")).get("content"))
+    )
+    delta = {**block, "text": block.get("text") or said}
+    for kind, content in (("toolUse", "input"), ("toolResult", "content")):
+        if part := members(block.get(kind)):
+            start = {"contentBlockIndex": index, "start": {kind: part}}
+            interpreter.payload("contentBlockStart", start, (0, 0), out)
+            given = part.get(content)
+            delta[kind] = {content: given or {}} if kind == "toolUse" else given
+    interpreter.payload("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}, (0, 0), out)

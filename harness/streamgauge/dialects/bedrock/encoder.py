@@ -21,7 +21,7 @@ from streamgauge.events import (
     to_json,
 )
 from streamgauge.eventstream import encode_message
-from streamgauge.frames import cannot_say, only_choice
+from streamgauge.frames import cannot_say, last_usage, only_choice
 
 NAME = "bedrock-converse"
 EXCEPTIONS = (
@@ -39,10 +39,14 @@ def encode(events: Iterable[Event]) -> list[bytes]:
 
     Raises StreamgaugeError for what the dialect can't say: a second choice, a refusal, interleaved blocks.
     """
+    told = list(events)
+    usage = last_usage(told)
     encoder = _Encoder()
-    for event in events:
+    for event in told:
         only_choice(event, NAME)
         encoder.add(event)
+    if usage is not None:
+        encoder.metadata(usage)
     return encoder.frames
 
 
@@ -53,7 +57,7 @@ class _Encoder:
         self.frames: list[bytes] = []
         self._index = -1
         self._open: object = None
-        self._called: set[int] = set()
+        self._called: dict[int, str] = {}  # id by the number of the call
 
     def add(self, event: Event) -> None:
         match event:
@@ -63,21 +67,25 @@ class _Encoder:
                 self._say("text", {"text": event.text})
             case ReasoningDelta():
                 self._say("reasoning", {"reasoningContent": {"text": event.text}})
-            case ToolCallDelta() if not event.server:
+            case ToolCallDelta():
                 self._tool(event)
             case Finish():
                 self._close()
                 self._send("messageStop", {"stopReason": event.reason})
             case Usage():
-                given, made = event.input_tokens or 0, event.output_tokens or 0
-                usage = {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
-                self._send("metadata", {"usage": usage, "metrics": {"latencyMs": 100}})
+                pass  # all of it is told at the end
             case StreamError():
                 self.frames.append(exception(event.error_type or EXCEPTIONS[0], event.message))
             case KeepAlive() | End():
                 pass
             case _:
                 raise cannot_say(event, NAME)
+
+    def metadata(self, usage: Usage) -> None:
+        """The last event of a stream."""
+        given, made = usage.input_tokens or 0, usage.output_tokens or 0
+        counts = {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
+        self._send("metadata", {"usage": counts, "metrics": {"latencyMs": 100}})
 
     def _send(self, kind: str, payload: dict[str, Any]) -> None:
         headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
@@ -95,18 +103,25 @@ class _Encoder:
             self._send("contentBlockStop", {"contentBlockIndex": self._index})
             self._open = None
 
+    def _start(self, key: object, start: dict[str, Any]) -> None:
+        self._close()
+        self._index += 1
+        self._open = key
+        self._send("contentBlockStart", {"contentBlockIndex": self._index, "start": start})
+
     def _tool(self, event: ToolCallDelta) -> None:
         if event.index not in self._called:
-            self._close()
-            self._called.add(event.index)
-            self._index += 1
-            self._open = event.index
-            start = {"toolUse": {"toolUseId": event.id, "name": event.name}}
-            self._send("contentBlockStart", {"contentBlockIndex": self._index, "start": start})
-        elif self._open != event.index:
-            raise cannot_say(event, NAME)
+            self._called[event.index] = event.id
+            tool = {"toolUseId": event.id, "name": event.name}
+            self._start(event.index, {"toolUse": tool | ({"type": "server_tool_use"} if event.server else {})})
+        elif event.arguments and self._open != event.index:
+            raise cannot_say(event, NAME)  # a block that has ended does not go on
         if event.arguments:
-            delta = {"toolUse": {"input": event.arguments}}
+            delta: dict[str, Any] = {"toolUse": {"input": event.arguments}}
+            self._send("contentBlockDelta", {"contentBlockIndex": self._index, "delta": delta})
+        if event.output:
+            self._start(("result", event.index), {"toolResult": {"toolUseId": self._called[event.index]}})
+            delta = {"toolResult": [{"text": event.output}]}
             self._send("contentBlockDelta", {"contentBlockIndex": self._index, "delta": delta})
 
 

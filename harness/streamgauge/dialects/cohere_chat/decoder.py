@@ -1,7 +1,7 @@
 """Cohere's v2 chat events to normalised events, and the non-streaming answer.
 
-Source: Cohere API v2 reference, "Chat with streaming" (https://docs.cohere.com/v2/reference/chat-stream) and
-"Streaming" (https://docs.cohere.com/v2/docs/streaming).
+Sources: Cohere API v2 reference, "Chat with streaming" (https://docs.cohere.com/v2/reference/chat-stream); "A Guide to
+Streaming Responses" (https://docs.cohere.com/v2/docs/streaming); the events as generated in cohere 7.3.1, v2/types.
 """
 
 from __future__ import annotations
@@ -36,8 +36,11 @@ class ChatInterpreter:
 
     def frame(self, frame: Any, out: list[Event]) -> None:
         payload = read_object(frame, self._ending, out)
-        if payload is not None:
-            self.payload(payload, frame.span, out)
+        if payload is None:
+            return
+        if "type" not in payload and frame.type != "message":
+            payload = {**payload, "type": frame.type}  # the event's name says the same, by the reference
+        self.payload(payload, frame.span, out)
 
     def end(self, offset: int, out: list[Event]) -> None:
         self._ending.eof(offset, out, complete=False, complete_because="", missing="no message-end")
@@ -61,6 +64,8 @@ class ChatInterpreter:
                 self._tool_call(event.get("index"), message.get("tool_calls"), span, out)
             case "message-end":
                 self._end(delta, span, out)
+            case "" if said := text(event.get("message")):
+                self._ending.fail(StreamError(said, span=span), out)  # the body of an HTTP error, inside a stream
         if len(out) == before:
             out.append(KeepAlive(kind, span=span))
 
