@@ -133,8 +133,8 @@ def _choice(found: View, choice: dict[str, Any], span: Span) -> None:
     if type(index) is not int:
         index = 0
     delta = choice.get("delta")
-    if not isinstance(delta, dict):
-        delta = {}
+    if not isinstance(delta, dict):  # a legacy completion says its text in the choice itself
+        delta = {"content": choice["text"]} if "text" in choice else {}
     found.parts.append(Part(choice, index, delta, span))
     finishes = found.finishes.setdefault(index, [])
     if (reason := choice.get("finish_reason")) is not None:

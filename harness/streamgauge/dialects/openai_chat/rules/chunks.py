@@ -31,7 +31,7 @@ VENDOR_REASONS = {
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CHUNK}: required are id, choices, created, model, object",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/ROCm/ATOM/issues/1711",
         "https://github.com/microsoft/autogen/issues/6465",

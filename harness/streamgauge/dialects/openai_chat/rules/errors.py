@@ -20,7 +20,7 @@ BOOM = {"error": {"message": "The server had an error", "type": "server_error", 
     keyword="SHOULD",
     basis="de-facto",
     source="de facto: OpenAI's SDKs raise on a top-level error member; OpenRouter sends the same with code and message",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/BerriAI/litellm/issues/39748",
         "https://github.com/vllm-project/vllm/issues/16805",

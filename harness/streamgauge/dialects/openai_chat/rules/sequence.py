@@ -32,7 +32,7 @@ SOON = 2.0
     basis="vendor-doc",
     source=f'{CHUNK}: "The reason the model stopped generating tokens." The same reason said again counts as '
     "non-strict: OpenRouter and what is built on it repeat it in the usage chunk, and no reference forbids that",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/sgl-project/sglang/issues/8417",
         "https://github.com/Gitlawb/openclaude/issues/21",
@@ -59,7 +59,7 @@ def one_finish(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CHUNK}. Judged where [DONE] says that the stream ended normally",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/qualcomm/GenieX/issues/1246",
         "https://github.com/jakobdylanc/llmcord/issues/84 (Gemini compat)",
@@ -87,7 +87,7 @@ def finish_sent(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="de-facto",
     source=PRACTICE,
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=("https://github.com/su-kaka/gcli2api/issues/403",),
     good=HELLO,
     bad=chunk(ROLE) + chunk({}, "stop") + text("Hello") + DONE,
@@ -170,7 +170,7 @@ def reason_tells_tools(exchange: Exchange) -> Iterator[Finding]:
     source='OpenAI API reference: "with the stream terminated by a `data: [DONE]` message" (completions, stream); '
     f'"before the `data: [DONE]` message" ({OPTIONS}). [DONE] behind an error event is judged by ERR-002, because only '
     "practice asks for it",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/chand1012/openai-cf-workers-ai/issues/7",
         "https://github.com/BerriAI/litellm/issues/39748",
@@ -199,7 +199,7 @@ def done_once(exchange: Exchange) -> Iterator[Finding]:
     keyword="SHOULD",
     basis="de-facto",
     source=PRACTICE,
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     needs=("timing",),
     known=("https://github.com/ltmoerdani/opencode-copilot-chat/issues/170",),
     good=Example(body=HELLO, sizes=(100, 10_000), times=(0.1, 0.2)),

@@ -35,7 +35,7 @@ def _stated(view: View) -> list[tuple[dict[str, Any], Span]]:
     "field on this chunk shows the token usage statistics for the entire request, and the `choices` field will "
     'always be an empty array." Usage in a chunk that has choices counts as non-strict: others document only that '
     "it comes",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     needs=("request",),
     known=(
         "https://github.com/ggml-org/llama.cpp/issues/15444",
@@ -74,7 +74,7 @@ def usage_comes_last(exchange: Exchange) -> Iterator[Finding]:
     keyword="SHOULD",
     basis="vendor-doc",
     source=f'{OPTIONS}: "All other chunks will also include a `usage` field, but with a null value."',
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     needs=("request",),
     known=("https://github.com/huggingface/text-generation-inference/issues/3003",),
     good=Example(body=chat(text("Hello"), tail=TAIL), request=WITH_USAGE),
@@ -103,7 +103,7 @@ def usage_null_elsewhere(exchange: Exchange) -> Iterator[Finding]:
     source=f'{CHUNK}: "An optional field that will only be present when you set `stream_options: '
     '{"include_usage": true}` in your request." Usage in a chunk that has choices counts as non-strict: Mistral, '
     "Cohere, Together and TGI always send it",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     needs=("request",),
     known=(
         "https://github.com/Arthur-Ficial/apfel/issues/100",
@@ -136,7 +136,7 @@ COMPLETION_DETAILS = ("reasoning_tokens", "audio_tokens", "accepted_prediction_t
     "(read in openai 3.54.0, types/completion_usage.py). Two things count as non-strict, because xAI counts reasoning "
     "beside the completion, and gateways pass that on: a total that adds reasoning tokens to both, and details that "
     "exceed their total",
-    applies=("openai-chat",),
+    applies=("openai-chat", "openai-completions"),
     good=Example(body=chat(text("Hello"), tail=TAIL), request=WITH_USAGE),
     bad=Example(body=chat(text("Hello"), tail=usage(total_tokens=6) + DONE), request=WITH_USAGE),
 )
