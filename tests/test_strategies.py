@@ -1,0 +1,175 @@
+"""The public strategies draw what they promise."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+from streamgauge.errors import UnknownNameError
+from streamgauge.events import ReasoningDelta, TextDelta, ToolCallDelta
+from streamgauge.message import Message, assemble
+from streamgauge.registry import all_dialects, get_dialect
+from streamgauge.sse import ServerSentEvent, SSEDecoder
+from streamgauge.strategies import (
+    abilities,
+    arguments,
+    cuts,
+    event_streams,
+    events_of,
+    json_texts,
+    messages,
+    sse_streams,
+    texts,
+    wire_streams,
+)
+
+each_dialect = pytest.mark.parametrize("name", all_dialects())
+patient = settings(max_examples=3000, phases=[Phase.generate])
+
+
+@each_dialect
+def test_abilities_come_from_the_dialect(name: str) -> None:
+    """Every dialect says text and can be cut short; what it can't say, its encoder or its decoder showed."""
+    assert {"text", "truncated"} <= abilities(name)
+
+
+def test_abilities_of_chat() -> None:
+    """Chat completions say all but the vendor's own tool calls."""
+    able = abilities("openai-chat")
+    assert {"reasoning", "refusal", "parallel tools", "interleaved tools", "choices", "usage", "errors"} <= able
+    assert "server tools" not in able
+
+
+def test_unknown_dialects_are_named() -> None:
+    """A wrong name is refused before anything is drawn."""
+    with pytest.raises(UnknownNameError, match="did you mean 'openai-chat'"):
+        messages("openai-chta")
+
+
+def test_impossible_endings_are_refused() -> None:
+    """Asking for nothing that the dialect can say is the caller's mistake, at once and not when drawing."""
+    with pytest.raises(ValueError, match="openai-chat can't say any of"):
+        messages("openai-chat", ended=("malformed",))
+    with pytest.raises(ValueError, match="can't say any"):
+        messages("openai-chat", ended=("error",), without=("errors",))
+
+
+WANTED: dict[str, Callable[[Message], bool]] = {
+    "text beyond the BMP": lambda m: any(ord(c) > 0xFFFF for choice in m.choices for c in choice.text),
+    "right to left": lambda m: any("\u0590" <= c <= "\u06ff" for choice in m.choices for c in choice.text),
+    "line ends": lambda m: any("\n" in choice.text for choice in m.choices),
+    "what looks like framing": lambda m: any("data:" in choice.text for choice in m.choices),
+    "reasoning and text": lambda m: any(c.reasoning and c.text for c in m.choices),
+    "a refusal": lambda m: any(c.refusal for c in m.choices),
+    "parallel calls": lambda m: any(len(c.tool_calls) > 1 for c in m.choices),
+    "arguments that are no JSON": lambda m: any(t.arguments == "not JSON" for c in m.choices for t in c.tool_calls),
+    "three choices": lambda m: len(m.choices) == 3,
+    "usage": lambda m: m.usage is not None,
+    "truncation": lambda m: m.ended == "truncated",
+    "an error": lambda m: m.ended == "error" and bool(m.errors),
+    "an answer that says nothing": lambda m: m.ended == "complete" and not m.choices[0].text,
+}
+
+
+@pytest.mark.parametrize("what", WANTED)
+def test_messages_hold(what: str) -> None:
+    """Each thing that an answer can be is drawn."""
+    assert WANTED[what](find(messages(), WANTED[what], settings=patient))
+
+
+@given(message=messages(without=("tools", "reasoning", "choices", "errors"), ended=("complete",)))
+def test_what_is_left_out_is_not_drawn(message: Message) -> None:
+    """Parts can be left out, endings chosen."""
+    assert message.ended == "complete"
+    assert len(message.choices) == 1
+    assert not message.choices[0].tool_calls
+    assert not message.choices[0].reasoning
+    assert not message.errors
+
+
+def test_calls_are_cut_and_mixed() -> None:
+    """Arguments come in fragments, and those of parallel calls among each other."""
+
+    def mixed(events: tuple[object, ...]) -> bool:
+        order = [e.index for e in events if isinstance(e, ToolCallDelta)]
+        return len(order) > 3 and order != sorted(order)
+
+    assert mixed(find(event_streams(said=messages(ended=("complete",), without=("choices",))), mixed, settings=patient))
+
+
+def test_characters_are_cut() -> None:
+    """A character beyond U+FFFF comes in halves, as services that count UTF-16 units send it."""
+
+    def cut(events: tuple[object, ...]) -> bool:
+        return any("\ud800" <= e.text[-1] <= "\udbff" for e in events if isinstance(e, (TextDelta, ReasoningDelta)))
+
+    assert cut(find(event_streams(), cut, settings=patient))
+
+
+@each_dialect
+@given(data=st.data())
+def test_bytes_and_message_belong_together(name: str, data: st.DataObject) -> None:
+    """What the bytes decode to is the message that came with them, for a message of the caller's, too."""
+    mine = data.draw(messages(name, ended=("complete",)))
+    body, message = data.draw(wire_streams(name, said=st.just(mine)))
+    assert message == mine == get_dialect(name).read(body)
+    assert assemble(name, events_of(mine)) == mine
+
+
+@given(text=texts())
+def test_texts_can_be_encoded(text: str) -> None:
+    """No text holds what UTF-8 can't carry."""
+    assert text.encode().decode() == text
+
+
+@given(value=arguments(verbatim=False))
+def test_arguments_are_compact_objects(value: str) -> None:
+    """Arguments for dialects that send them as JSON values are compact objects."""
+    parsed = json.loads(value)
+    assert isinstance(parsed, dict)
+    assert json.dumps(parsed, ensure_ascii=False, separators=(",", ":")) == value
+
+
+@given(data=st.data(), body=st.binary(max_size=80))
+def test_cuts_are_the_body(data: st.DataObject, body: bytes) -> None:
+    """Pieces joined are the body; without empty pieces there is none."""
+    assert b"".join(data.draw(cuts(body))) == body
+    whole = data.draw(cuts(body, empty=False))
+    assert b"".join(whole) == body
+    assert all(whole)
+
+
+STREAMS: dict[str, Callable[[bytes], bool]] = {
+    "a BOM": lambda b: b.startswith(b"\xef\xbb\xbf"),
+    "a lone CR": lambda b: b"\r" in b.replace(b"\r\n", b""),
+    "CRLF": lambda b: b"\r\n\r\n" in b,
+    "a comment": lambda b: b"\n:" in b,
+    "NUL in an id": lambda b: b"id: \x00" in b,
+    "a digit that is none": lambda b: "retry: ٣".encode() in b,
+    "bytes that are no UTF-8": lambda b: b.decode("utf-8", "replace").encode() != b,
+    "three events": lambda b: sum(isinstance(f, ServerSentEvent) for f in SSEDecoder().feed(b)) >= 3,
+}
+
+
+@pytest.mark.parametrize("what", STREAMS)
+def test_sse_streams_hold(what: str) -> None:
+    """Each thing that the standard has a rule for is drawn."""
+    assert STREAMS[what](find(sse_streams(), STREAMS[what], settings=patient))
+
+
+def test_json_texts_hold_both() -> None:
+    """JSON and what is none are drawn."""
+
+    def is_json(text: str) -> bool:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
+    assert is_json(find(json_texts(), is_json, settings=patient))
+    assert not is_json(find(json_texts(), lambda text: not is_json(text), settings=patient))
