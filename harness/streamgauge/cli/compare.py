@@ -1,0 +1,129 @@
+"""`streamgauge compare`: one result judged against another: equal, better, worse, or can't tell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import msgspec
+
+from streamgauge.cli._output import json_option, note, write
+from streamgauge.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method, Row, compare
+from streamgauge.errors import StreamgaugeError
+from streamgauge.figures import shown
+from streamgauge.report.text import counted, one_line
+from streamgauge.results import load
+
+_COLOURS = {"worse": "red", "better": "green", "equal": "", "can't tell": "yellow"}
+_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+
+
+def _percent(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
+    """`5%`, as a part of one."""
+    found = _PERCENT.fullmatch(value.strip())
+    if not found or not 0 < float(found[1]) <= 100:
+        raise click.BadParameter(f"{value!r} is no percentage above 0%: write it like 5%")
+    return float(found[1]) / 100
+
+
+@click.command(name="compare")
+@click.argument("base", metavar="BASE.json")
+@click.argument("new", metavar="NEW.json")
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="M",
+    help=f"A figure, like gap.p90. Default: {', '.join(DEFAULT_FIGURES)}.",
+)
+@click.option(
+    *("--smallest", "smallest"),
+    default=f"{SMALLEST:.0%}",
+    callback=_percent,
+    show_default=True,
+    metavar="P%",
+    help="The smallest effect of interest.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the bootstrap: the same seed, the same interval.")
+@json_option
+def command(base: str, new: str, metrics: tuple[str, ...], smallest: float, seed: int, json_file: str | None) -> int:
+    """Judge NEW against BASE, two files of `streamgauge bench --json`, figure by figure.
+
+    The unit is the run: five of each at least. A figure is better or worse when the 95 % bootstrap interval of
+    new / base lies wholly beyond the smallest effect of interest, equal when it lies wholly within.
+
+    Exit codes: 0 nothing is worse; 1 something is; 2 the two can't be compared, or nothing could be told.
+    """
+    method = Method(smallest=smallest, seed=seed)
+    comparison = compare(load(Path(base)), load(Path(new)), names=(base, new), figures=metrics, method=method)
+    return finish(comparison, json_file)
+
+
+def finish(comparison: Comparison, json_file: str | None) -> int:
+    """Show the comparison, write its JSON where that is wanted, and return the exit code."""
+    encoded = msgspec.json.format(msgspec.json.encode(comparison), indent=1).decode() + "\n"
+    if json_file == "-":
+        write(json_file, encoded)
+        return comparison.exit_code
+    show(comparison)
+    if json_file:
+        write(json_file, encoded)
+    if comparison.exit_code == 2:
+        raise StreamgaugeError("nothing could be told: see the reasons above")
+    return comparison.exit_code
+
+
+def show(comparison: Comparison) -> None:
+    """Print the rows by target, then how they were judged and what to know about the two results."""
+    click.echo(f"base: {one_line(comparison.base)}   new: {one_line(comparison.new)}")
+    width = max((len(row.figure) for row in comparison.rows), default=0)
+    for target in dict.fromkeys(row.target for row in comparison.rows):
+        rows = [row for row in comparison.rows if row.target == target]
+        click.secho(f"\n{one_line(target)}", bold=True)
+        common = rows[0].reason if len({row.reason for row in rows}) == 1 else ""
+        for row in rows:
+            _row(row, width, "" if common else row.reason)
+        if common:
+            click.echo(f"  {common}")
+    click.echo()
+    for line in comparison.notes:
+        note(f"note: {line}")
+    click.echo(_method(comparison))
+    click.secho(_headline(comparison), bold=True, fg=("green", "red", "yellow")[comparison.exit_code])
+
+
+def _row(row: Row, width: int, reason: str) -> None:
+    verdict = click.style(f"{row.verdict:<10}", fg=_COLOURS[row.verdict] or None, bold=row.verdict != "equal")
+    line = f"  {verdict}  {row.figure:<{width}}  {_worth(row, row.base):>9} -> {_worth(row, row.new):<9}"
+    if row.ratio is not None:
+        line += f"  {_change(row.ratio):>7} [{_change(row.low)}, {_change(row.high)}]"
+        line += " in attempts per success" if row.unit == "share of streams" else ""
+    click.echo(f"{line}  {reason}".rstrip())
+
+
+def _worth(row: Row, value: float | None) -> str:
+    if value is None:
+        return "infinite" if any(row.failed_runs) else "-"
+    return shown(value, row.unit)
+
+
+def _change(ratio: float | None) -> str:
+    """A ratio as what it adds: +12.3%, x2.50 where that is more easily read."""
+    if ratio is None:
+        return "inf"
+    return f"x{ratio:.2f}" if ratio >= 2 else f"{ratio - 1:+.1%}"
+
+
+def _method(comparison: Comparison) -> str:
+    kind = "pairs of neighbouring runs" if comparison.paired else "runs"
+    return (
+        f"smallest effect of interest {comparison.smallest * 100:g}%; {comparison.confidence:.0%} intervals of "
+        f"new / base by bootstrap over {kind}, {comparison.resamples:,} resamples"
+    )
+
+
+def _headline(comparison: Comparison) -> str:
+    counts = {v: sum(row.verdict == v for row in comparison.rows) for v in _COLOURS}
+    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+    return f"{counted(len(comparison.rows), 'figure')}: {found or 'none'}."
