@@ -96,7 +96,7 @@ class Dialect:
     finish_reasons: the words that the vendor documents for a complete answer.
     profile_of: the dialect that this one is a stricter or extended form of: its rules and faults apply here too, and
     bytes are never guessed to be of the profile, because they look the same. other_framings: what the framer takes
-    beside `framing`; the first bytes tell.
+    beside `framing`; the first bytes tell. other_media_types: what real services of the dialect also declare.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Dialect:
     finish_reasons: tuple[str, ...] = ()
     profile_of: str = ""
     other_framings: tuple[Framing, ...] = ()
+    other_media_types: tuple[str, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:

@@ -88,7 +88,7 @@ class EventReceiver:
         self._retry_after = headers.get("Retry-After", "")
         self._location = headers.get("Location", "")
         essence = self._media_type.partition(";")[0].strip().lower()
-        return status == 200 and essence in ("", self._dialect.media_type)
+        return status == 200 and essence in ("", self._dialect.media_type, *self._dialect.other_media_types)
 
     def refusal(self, body: bytes) -> BackendError:
         """The error of a response that is no stream."""

@@ -76,9 +76,18 @@ def _error_events(exchange: Exchange) -> list[StreamError]:
 )
 def errors_have_a_kind(exchange: Exchange) -> Iterator[Finding]:
     """In-stream errors carry code/type so that a client can tell overload and rate limit from bad input."""
-    for error in _error_events(exchange):
+    found = _error_events(exchange)
+    if not _has_place(exchange):
+        raise NotApplicable(f"an error of {exchange.dialect.name} is a text without a code")
+    for error in found:
         if not error.code and not error.error_type:
             yield Finding("a code or a type", f"only the message {brief(error.message)}", error.span)
+
+
+def _has_place(exchange: Exchange) -> bool:
+    """Whether errors of the dialect can carry a code at all: Ollama documents {"error": string}."""
+    said = exchange.dialect.decode(exchange.dialect.error_frame("failed", "code"))
+    return any(isinstance(e, StreamError) and (e.code or e.error_type) for e in said)
 
 
 _LEAKS = {

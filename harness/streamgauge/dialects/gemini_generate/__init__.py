@@ -45,6 +45,7 @@ DIALECTS = (
         models=encode_models,
         auth=Auth("x-goog-api-key", "", "GEMINI_API_KEY"),
         other_framings=("json-array",),
+        other_media_types=("application/json",),
         finish_reasons=("STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "MALFORMED_FUNCTION_CALL"),
     ),
 )

@@ -45,6 +45,7 @@ def _detect_generate(head: bytes) -> str | None:
 _SHARED = {
     "framing": "ndjson",
     "media_type": "application/x-ndjson",
+    "other_media_types": ("application/json",),  # Ollama's own cloud
     "framer": NDJSONDecoder,
     "interpreter": OllamaInterpreter,
     "error_frame": encode_error_frame,

@@ -1,0 +1,82 @@
+"""One stream as the rules of this dialect look at it, worked out once an exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from streamgauge.events import Span
+from streamgauge.evidence import streamed
+from streamgauge.rules import Exchange, NotApplicable
+from streamgauge.wire import elements, members, text
+
+
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    """One entry of `candidates`; `index` is 0 where it is missing or no whole number."""
+
+    value: dict[str, Any]
+    index: int
+    span: Span
+
+    @property
+    def parts(self) -> list[Any]:
+        return elements(members(self.value.get("content")).get("parts"))
+
+    @property
+    def reason(self) -> Any:
+        """Its finishReason, None where it has none or says that there is none yet."""
+        reason = self.value.get("finishReason")
+        return None if reason in ("", 0, "FINISH_REASON_UNSPECIFIED") else reason
+
+    @property
+    def text(self) -> str:
+        """The visible text of its parts."""
+        found = (members(p) for p in self.parts)
+        return "".join(text(p.get("text")) for p in found if p.get("thought") is not True)
+
+
+@dataclass(slots=True)
+class View:
+    """responses: objects that are no bare errors. blocked: the place of a promptFeedback with a blockReason."""
+
+    responses: list[tuple[dict[str, Any], Span]] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    errors: list[tuple[Any, Span]] = field(default_factory=list)
+    blocked: list[Span] = field(default_factory=list)
+
+    @property
+    def usages(self) -> list[tuple[dict[str, Any], Span]]:
+        return [(v["usageMetadata"], span) for v, span in self.responses if isinstance(v.get("usageMetadata"), dict)]
+
+
+def view(exchange: Exchange) -> View:
+    """The view of a stream; raises NotApplicable where there is none."""
+    streamed(exchange)
+    return exchange.derived(_view)
+
+
+def responses(exchange: Exchange) -> View:
+    """The view of a stream that has at least one response object."""
+    found = view(exchange)
+    if not found.responses:
+        raise NotApplicable("the stream has no response object")
+    return found
+
+
+def _view(exchange: Exchange) -> View:
+    found = View()
+    for value, span in exchange.objects:
+        if "error" in value:
+            found.errors.append((value["error"], span))
+            if "candidates" not in value:
+                continue
+        found.responses.append((value, span))
+        if members(value.get("promptFeedback")).get("blockReason"):
+            found.blocked.append(span)
+        for entry in elements(value.get("candidates")):
+            if isinstance(entry, dict):
+                index = entry.get("index")
+                found.candidates.append(Candidate(entry, index if type(index) is int else 0, span))
+    return found

@@ -1,0 +1,169 @@
+"""How a candidate ends, and what the stream states of itself and of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamgauge.dialects.gemini_generate._samples import HELLO, sse, text, usage
+from streamgauge.dialects.gemini_generate._sources import REASONS, RESPONSE
+from streamgauge.dialects.gemini_generate._view import responses, view
+from streamgauge.evidence import brief, whole
+from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import count
+
+APPLIES = ("gemini-generate",)
+
+
+@server_rule(
+    "GEM-003",
+    "finishReason only when the candidate stops",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{RESPONSE}: Candidate.finishReason: "If empty, the model has not stopped generating tokens."',
+    applies=APPLIES,
+    known=(
+        "https://github.com/windingwind/zotero-pdf-translate/issues/806",
+        "https://github.com/Chevey339/kelivo/issues/1003",
+    ),
+    good=sse(*HELLO),
+    bad=sse(text("Hello", finish="STOP"), HELLO[1]),
+)
+def finish_is_last(exchange: Exchange) -> Iterator[Finding]:
+    """finishReason is absent until the candidate's last chunk."""
+    finished: set[int] = set()
+    for candidate in responses(exchange).candidates:
+        again = candidate.index in finished and (candidate.parts or candidate.reason is not None)
+        if again:
+            got = "more parts" if candidate.parts else f"finishReason {brief(candidate.reason)} again"
+            yield Finding(f"nothing behind the finishReason of candidate {candidate.index}", got, candidate.span)
+        if candidate.reason is not None:
+            finished.add(candidate.index)
+
+
+@server_rule(
+    "GEM-004",
+    "a finishReason is always sent",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{RESPONSE}: Candidate.finishReason: "The reason why the model stopped generating tokens. If empty, the '
+    "model "
+    'has not stopped generating tokens."',
+    applies=APPLIES,
+    known=(
+        "https://github.com/agentjido/req_llm/issues/638",
+        "https://github.com/SamSaffron/term-llm/issues/954",
+    ),
+    good=sse(*HELLO),
+    bad=sse(HELLO[0]),
+    also_breaks=("ERR-001",),
+)
+def finish_sent(exchange: Exchange) -> Iterator[Finding]:
+    """Each candidate's last chunk has a finishReason (it may have no content.parts)."""
+    found = view(exchange)
+    if found.errors or found.blocked:
+        raise NotApplicable("the prompt was blocked" if found.blocked else "the stream reports an error")
+    whole(exchange)
+    last = {candidate.index: candidate for candidate in found.candidates}
+    finished = {c.index for c in found.candidates if c.reason is not None}
+    for index, candidate in last.items():
+        if index not in finished:
+            yield Finding("a finishReason", f"candidate {index} has none", candidate.span)
+    if not last:
+        yield Finding("a candidate, or a promptFeedback.blockReason", "neither")
+
+
+@server_rule(
+    "GEM-009",
+    "totals add up",
+    group="usage",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f"{RESPONSE}: totalTokenCount is the sum of prompt_token_count, candidates_token_count, "
+    "tool_use_prompt_token_count, and thoughts_token_count",
+    applies=APPLIES,
+    good=sse(*HELLO),
+    bad=sse(HELLO[0], text(" there", finish="STOP", usageMetadata=usage(totalTokenCount=6))),
+)
+def totals(exchange: Exchange) -> Iterator[Finding]:
+    """totalTokenCount of the last usageMetadata is the sum of its parts."""
+    stated = responses(exchange).usages
+    if not stated:
+        raise NotApplicable("the stream states no usage")
+    counts, span = stated[-1]
+    names = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
+    expected = sum(count(counts.get(name)) or 0 for name in names)
+    total = count(counts.get("totalTokenCount"))
+    if total is not None and total != expected:
+        yield Finding(f"totalTokenCount {brief(expected)}", f"totalTokenCount {brief(total)}", span)
+
+
+@server_rule(
+    "GEM-011",
+    "finishReason is one of the enum",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{RESPONSE}: FinishReason is one of {', '.join(REASONS)}. The enum's number counts as non-strict: "
+    "ProtoJSON "
+    '(https://protobuf.dev/programming-guides/json/) says that "Parsers accept both enum names and integer values"',
+    applies=APPLIES,
+    known=("measured: some of Google's own streams say 1",),
+    good=sse(*HELLO),
+    bad=sse(HELLO[0], text(" there", finish="stop")),
+)
+def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
+    """finishReason is a documented word."""
+    for candidate in responses(exchange).candidates:
+        reason = candidate.reason
+        if reason is not None and (not isinstance(reason, str) or reason not in REASONS):
+            yield Finding("a FinishReason", brief(reason), candidate.span, mild=type(reason) is int)
+
+
+@server_rule(
+    "GEM-013",
+    "one responseId and modelVersion for the whole stream",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f'{RESPONSE}: responseId is "used to identify each response", modelVersion "The model version used to '
+    "generate "
+    'the response."',
+    applies=APPLIES,
+    good=sse(*HELLO),
+    bad=sse(HELLO[0], {**HELLO[1], "responseId": "r-2"}),
+)
+def identity(exchange: Exchange) -> Iterator[Finding]:
+    """responseId and modelVersion do not change within a stream."""
+    first: dict[str, object] = {}
+    for value, span in responses(exchange).responses:
+        for name in ("responseId", "modelVersion"):
+            if name in value and first.setdefault(name, value[name]) != value[name]:
+                yield Finding(f"{name} {brief(first[name])} as before", f"{name} {brief(value[name])}", span)
+
+
+@server_rule(
+    "GEM-014",
+    "usageMetadata counts up",
+    group="usage",
+    keyword="SHOULD",
+    basis="de-facto",
+    source="de facto: what Google's services do; google-genai keeps the last one (see USE-008)",
+    applies=APPLIES,
+    good=sse(text("Hello", usageMetadata=usage(3, 1)), HELLO[1]),
+    bad=sse(text("Hello", usageMetadata=usage(3, 5)), HELLO[1]),
+)
+def counts_up(exchange: Exchange) -> Iterator[Finding]:
+    """candidatesTokenCount and thoughtsTokenCount never fall from one usageMetadata to the next that states them."""
+    most: dict[str, int] = {}
+    stated = responses(exchange).usages
+    if not stated:
+        raise NotApplicable("the stream states no usage")
+    for counts, span in stated:
+        for name in ("candidatesTokenCount", "thoughtsTokenCount"):
+            number = count(counts.get(name))
+            if number is not None and number < most.get(name, number):
+                yield Finding(f"{name} of at least {brief(most[name])}", f"{name} {brief(number)}", span)
+            elif number is not None:
+                most[name] = number
