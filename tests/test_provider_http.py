@@ -74,7 +74,7 @@ def faulty(spec: str) -> Script:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("recording", shipped().values(), ids=lambda r: f"{r.dialect}/{r.name}")
 def test_every_recording_comes_whole(server: ReplayServer, recording: Recording, path: str) -> None:
-    """The provider's events are those of the dialect's decoder, and carry the recording's message."""
+    """The provider's events are those of the dialect's decoder up to the end, and carry the recording's message."""
     dialect = recording.get_dialect()
     mount = server.mount(script_of(recording))
     provider = get_provider(dialect.name).open(Connection(base_url=mount.base_url))
@@ -87,7 +87,9 @@ def test_every_recording_comes_whole(server: ReplayServer, recording: Recording,
 
     got = asyncio.run(walk()) if path == "async" else list(provider.stream(ASK))
     provider.close()
-    assert got == dialect.decode(recording.trace.body)
+    events = dialect.decode(recording.trace.body)
+    end = next(n for n, event in enumerate(events) if isinstance(event, End))
+    assert got == events[: end + 1]  # behind message-end Cohere sends [DONE], which nobody waits for
     assert assemble(dialect.name, got) == recording.message
 
 

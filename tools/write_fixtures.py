@@ -7,24 +7,17 @@ it, not decoded from it. Recordings of real servers are made by `streamgauge rec
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from streamgauge.message import Choice, Message, ReportedError, TokenUsage, ToolCall
-from streamgauge.recordings import Recording, save
-from streamgauge.trace import Arrival, Trace
+from written import PLAIN, PLAIN_QUESTION, words
+from written import write as keep
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "streamgauge_fixtures"
+from streamgauge.message import Choice, Message, ReportedError, TokenUsage, ToolCall
+
 REFERENCE = "OpenAI API reference, The chat completion chunk object"
 REFERENCE_URL = "https://platform.openai.com/docs/api-reference/chat-streaming"
-PACE = 0.03  # seconds between events: about what a reader sees of a hosted model
 ID = "chatcmpl-9Zk2vJ7pXwQe4Rt1"
 MODEL = "gpt-4"
-PLAIN = (
-    "Use `os.walk` — it visits every folder below a path:\n\n```python\nimport os\n\n"
-    'for folder, _, files in os.walk("."):\n    for name in files:\n        print(os.path.join(folder, name))\n```\n\n'
-    'Names such as “café”, 文件.txt or 🦙.md come out as they are. `Path.rglob("*")` does the same in one line.'
-)
 
 
 def chunk(choices: list[dict[str, Any]], **more: Any) -> str:
@@ -39,17 +32,6 @@ def choice(delta: dict[str, Any], finish: str | None = None, index: int = 0, **m
 def usage(prompt: int, completion: int, **details: Any) -> dict[str, Any]:
     total = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     return {"usage": {**total, **details}}
-
-
-def words(text: str) -> list[str]:
-    """The text in pieces of about a token: each begins where a word or a line does."""
-    pieces: list[str] = []
-    for char in text:
-        if pieces and not (char in " \n" and not pieces[-1].endswith((" ", "\n"))):
-            pieces[-1] += char
-        else:
-            pieces.append(char)
-    return pieces
 
 
 def said(text: str, finish: str = "stop", index: int = 0, member: str = "content") -> list[str]:
@@ -73,23 +55,8 @@ def write(
     source: str = REFERENCE,
     page: str = REFERENCE_URL,
 ) -> None:
-    """Write one recording; each event is one arrival."""
-    events = [f"data: {data}\n\n".encode() for data in datas]
-    arrivals = tuple(Arrival(round(0.2 + PACE * n, 3), event) for n, event in enumerate(events))
-    trace = Trace(
-        arrivals=arrivals,
-        status=200,
-        headers=(("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")),
-        headers_at=0.2,
-        ended_at=arrivals[-1].at,
-        request=asked,
-        timed=False,
-    )
-    provenance = {"kind": "written", "source": source, "page": page}
-    recording = Recording(
-        name=name, title=title, dialect="openai-chat", trace=trace, message=message, provenance=provenance, tags=tags
-    )
-    save(recording, FIXTURES)
+    """Write one recording; each data is one event."""
+    keep(name, title, [f"data: {data}\n\n".encode() for data in datas], message, asked, (source, page), tags)
 
 
 def message(*choices: Choice, usage: TokenUsage | None = None, **more: Any) -> Message:
@@ -100,7 +67,7 @@ def message(*choices: Choice, usage: TokenUsage | None = None, **more: Any) -> M
 def plain_text() -> None:
     datas = [*said(PLAIN), chunk([], **usage(19, 92)), "[DONE]"]
     carried = message(Choice(text=PLAIN, finish_reason="stop"), usage=TokenUsage(19, 92))
-    asked = request("How can I recursively list all files in a directory in Python?")
+    asked = request(PLAIN_QUESTION)
     write("plain-text", "Text in several scripts, usage at the end", datas, carried, asked, ("text", "usage"))
 
 
