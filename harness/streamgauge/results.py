@@ -134,7 +134,13 @@ class Errors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CalibrationRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The error of one instrument at one concurrency, against the send log of a replay server in another process."""
+    """The error of one instrument at one concurrency, against the send log of a replay server in another process.
+
+    ttft: arrival of the first output minus its sending, both counted from the same start. gap: each measured gap
+    minus the one that was sent. None where the outputs that came are not, one by one, those that were sent.
+    request_way: from our stamp of the sent request to the server having it, which bounds the error of the start.
+    client_lag: from the kernel's stamp of a read to our process seeing it. cpu_share: of one core.
+    """
 
     name: str
     path: PathName
@@ -145,6 +151,9 @@ class CalibrationRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     ttft: Errors | None = None
     gap: Errors | None = None
     client_lag: Errors | None = None
+    request_way: Errors | None = None
+    cpu_share: float = 0.0
+    events_per_second: float = 0.0
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
