@@ -247,6 +247,19 @@ def test_case_for_every_cut(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("before", [b"data: before\n\n", b"event: t\r\ndata: before\r\n\r\n"])
+def test_case_behind_an_event(case: str, before: bytes) -> None:
+    """Behind an event that was read whole, where reads of whole events are taken in one step, nothing changes."""
+    body, _ = CASES[case]
+    whole = before + body
+    frames = frames_of([whole])
+    assert read([whole]) == reference(whole)
+    for chunks in ways(body):
+        assert read([before, *chunks]).events == reference(whole).events, chunks
+        assert frames_of([before, *chunks]) == frames, chunks
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_case_with_bytes_after_it(case: str) -> None:
     """What follows, behind two blank lines, is read as if nothing had been before it but the ID in force."""
     body, _ = CASES[case]
@@ -408,6 +421,26 @@ def test_at_the_limit(value: bytes, form: bytes) -> None:
     body = GOOD + form % value + GOOD
     for chunks in ([body], [body[i : i + 1] for i in range(len(body))], [GOOD, form % value, GOOD]):
         assert kinds(frames_of(chunks, LIMIT)) == ["good", value.decode(), "good"]
+
+
+def test_the_limit_of_a_line_is_the_same_for_every_cut() -> None:
+    """A line may have the limit and room for a field's name, no byte more, in one read and in many."""
+    for size, expected in ((LIMIT + 16, []), (LIMIT + 17, [LINE])):
+        body = b"y" * size + b"\n\n"
+        for chunks in ways(body):
+            assert kinds(frames_of(chunks, LIMIT)) == expected
+
+
+@pytest.mark.parametrize("head", [b":", b"data: ", b"x"])
+def test_the_rest_of_a_long_line_is_no_event(head: bytes) -> None:
+    """What follows in a line that is over the limit stays part of it, even if a read begins with what looks good."""
+    line = head + b"x" * 5000
+    for rest in (b"data: no\n\n", b"event: no\ndata: no\n\n", b"data: no\r\n\r\n", b"id: no\n\n"):
+        frames = frames_of([GOOD, line, rest, GOOD], LIMIT)
+        # A comment takes no event with it: the `data` line behind one is an event of its own.
+        between = ["no"] if head == b":" and rest.startswith(b"event") else []
+        assert kinds(frames) == ["good", LINE, *between, "good"]
+        assert frames == frames_of([GOOD + line + rest + GOOD], LIMIT)
 
 
 def test_over_the_limit_at_the_end_of_the_bytes() -> None:
