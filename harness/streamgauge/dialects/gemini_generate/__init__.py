@@ -18,7 +18,8 @@ _MEMBER = re.compile(rb'"(candidates|promptFeedback)"\s*:\s*[\[{]|"(usageMetadat
 
 
 def _detect(head: bytes) -> str | None:
-    found = _MEMBER.search(head)
+    # Gateways that translate Gemini's answers keep its metadata in chat chunks, which have choices.
+    found = _MEMBER.search(head) if b'"choices"' not in head else None
     if not found or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"d", b":", b"["):
         return None
     return f'a response has "{(found[1] or found[2]).decode()}"'
