@@ -1,0 +1,1 @@
+"""What a server that streams Anthropic messages must do."""
