@@ -120,7 +120,7 @@ class Recorder:
 
     def trace(self) -> Trace:
         return Trace(
-            arrivals=tuple(_masked_arrivals(self._arrivals, self._secret)),
+            arrivals=tuple(masked_arrivals(self._arrivals, self._secret)),
             request=self._request.body,
             timed=True,
             **self._head,
@@ -196,7 +196,7 @@ def _record(reads: Iterator[bytes], recorder: Recorder, stop_after: int | None, 
     recorder.ended("eof")
 
 
-def _masked_arrivals(arrivals: list[Arrival], secret: str) -> Iterator[Arrival]:
+def masked_arrivals(arrivals: list[Arrival], secret: str) -> Iterator[Arrival]:
     """The same reads; a key that the backend repeats in its body (in an error, say) is as many asterisks."""
     key = secret.encode()
     body = b"".join(a.data for a in arrivals)

@@ -1,0 +1,1 @@
+"""The instrument: stamps what arrives, makes the load, and measures its own error."""

@@ -1,0 +1,383 @@
+"""One benchmark from its plan to its result: subjects, warm-up, interleaved runs, calibration, taint."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Literal, Protocol
+
+from streamgauge.errors import StreamgaugeError, UnavailableError
+from streamgauge.instrument import calibrate, taint, timings
+from streamgauge.instrument.backend import ReplayProcess, Stage
+from streamgauge.instrument.exchange import Timeouts
+from streamgauge.instrument.flight import Flight
+from streamgauge.instrument.load import (
+    LibrarySubject,
+    Load,
+    Measured,
+    ProbeSubject,
+    Subject,
+    measure_run,
+    wire_runner,
+)
+from streamgauge.instrument.response import fast
+from streamgauge.metrics import StreamMetrics, measure
+from streamgauge.provider import Connection, ProviderSpec
+from streamgauge.registry import get_dialect
+from streamgauge.results import (
+    BenchResult,
+    Calibration,
+    CalibrationRow,
+    Clock,
+    PathName,
+    Run,
+    ServerTimings,
+    Stream,
+    Target,
+)
+from streamgauge.transport import diagnose, shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What `streamgauge bench` was asked for.
+
+    base_url: None is the built-in replay server, whose answers have `events` outputs, the first after `first`
+    seconds, then one each `pace` seconds. warmup: streams before the first run, None for as many as fly at a time.
+    rate: an open loop's requests a second. calibration: one that was made before; None makes a quick one.
+    """
+
+    specs: Sequence[ProviderSpec]
+    modes: Sequence[PathName] = ("sync", "async", "wire")
+    concurrencies: Sequence[int] = (1, 8)
+    requests: int = 20
+    runs: int = 6
+    warmup: int | None = None
+    rate: float | None = None
+    base_url: str | None = None
+    api_key: Callable[[ProviderSpec], str] = lambda _: ""
+    model: str = "gpt-4"
+    prompt: str = "Say something long"
+    max_tokens: int | None = None
+    events: int = 32
+    first: float = 0.02
+    pace: float = 0.005
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    calibration: Calibration | None = None
+
+    def load(self, concurrency: int, requests: int) -> Load:
+        return Load(
+            requests=requests,
+            concurrency=concurrency,
+            rate=self.rate,
+            prompt=self.prompt,
+            model=self.model,
+            max_tokens=self.max_tokens,
+            timeouts=self.timeouts,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The call as it goes into the result: no key, no password in a URL."""
+        built_in = {"events": self.events, "first": self.first, "pace": self.pace} if self.base_url is None else {}
+        limits = self.timeouts
+        return {
+            "providers": [spec.name for spec in self.specs],
+            "modes": list(self.modes),
+            "concurrency": list(self.concurrencies),
+            "requests": self.requests,
+            "runs": self.runs,
+            "warmup": self.warmup,
+            "loop": "closed" if self.rate is None else "open",
+            "rate": self.rate,
+            "interleaved": True,
+            "base_url": shown(self.base_url) if self.base_url else None,
+            "model": self.model,
+            "max_tokens": self.max_tokens,
+            "retries": 0,
+            "timeouts": {
+                "connect": limits.connect,
+                "first_event": limits.first_event,
+                "idle": limits.idle,
+                "total": limits.total,
+            },
+            **built_in,
+        }
+
+
+class Watcher(Protocol):
+    """Who is told how far a benchmark is; each call must be quick."""
+
+    def calibrated(self, row: CalibrationRow) -> None: ...
+    def noted(self, note: str) -> None: ...
+    def warmed(self, label: str, measured: Measured) -> None: ...
+    def landed(self, flight: Flight) -> None: ...
+    def ran(self, label: str, measured: Measured, done: int, total: int) -> None: ...
+
+
+def bench(plan: Plan, watcher: Watcher) -> BenchResult:
+    """Measure everything that was asked for. An interrupt gives the result so far, marked partial.
+
+    Raises UnreachableError where nothing answers at the base URL, UnavailableError where no provider is installed,
+    and StreamgaugeError where the call was wrong.
+    """
+    return _Bench(plan, watcher).run()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A subject at one concurrency and what was measured of it."""
+
+    subject: Subject
+    concurrency: int
+    stage: Stage | None
+    runs: list[Run] = field(default_factory=list)
+    found: list[StreamMetrics] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
+    counters: list[tuple[dict[str, float], dict[str, float]]] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        return f"{self.subject.name} {self.subject.path} x{self.concurrency}"
+
+
+class _Bench:
+    def __init__(self, plan: Plan, watcher: Watcher) -> None:
+        self._plan = plan
+        self._watcher = watcher
+        self._entries: list[_Entry] = []
+        self._rows: list[CalibrationRow] = []
+        self._tainted: list[str] = []
+        self._notes: list[str] = []
+        self._partial = False
+        self._started = datetime.now(UTC)
+
+    def run(self) -> BenchResult:
+        with ExitStack() as stack:
+            try:
+                self._backend = stack.enter_context(ReplayProcess())
+                self._loop = stack.enter_context(asyncio.Runner())
+                self._wire_loop = stack.enter_context(wire_runner())
+                self._measure(stack)
+            except KeyboardInterrupt:
+                self._partial = True
+            return self._result()
+
+    def _measure(self, stack: ExitStack) -> None:
+        specs = self._installed()
+        stages: dict[str, Stage] = {}
+        for concurrency in self._plan.concurrencies:
+            self._calibrate(concurrency)
+        subjects = list(self._open(specs, stages, stack))
+        if not subjects:
+            raise StreamgaugeError("; ".join(["nothing can be measured", *self._notes]))
+        for concurrency in self._plan.concurrencies:
+            entries = [_Entry(s, concurrency, stages.get(s.dialect.name)) for s in subjects]
+            self._entries += entries
+            for entry in entries:
+                self._warm_up(entry)
+            for index in range(self._plan.runs):
+                for entry in entries:
+                    self._once(entry, index)
+
+    def _installed(self) -> list[ProviderSpec]:
+        found = []
+        for spec in self._plan.specs:
+            if spec.missing:
+                self._note(f"{spec.name} needs {', '.join(spec.missing)}, not installed: {spec.install}")
+            else:
+                found.append(spec)
+        if not found:
+            raise UnavailableError("; ".join(self._notes) or "no provider was named")
+        return found
+
+    def _open(self, specs: Sequence[ProviderSpec], stages: dict[str, Stage], stack: ExitStack) -> Iterator[Subject]:
+        """Connected subjects: the probe of each dialect first, then every provider on each of its paths."""
+        for spec in specs:
+            if self._plan.base_url is None and spec.dialect not in stages:
+                delays = [self._plan.first, *[self._plan.pace] * (self._plan.events - 1)]
+                stages[spec.dialect] = self._backend.stage(spec.dialect, delays)
+        probed: set[str] = set()
+        for spec in specs if "wire" in self._plan.modes else ():
+            if spec.dialect not in probed:
+                probed.add(spec.dialect)
+                url, key = self._where(spec, stages)
+                dialect, patience = get_dialect(spec.dialect), self._plan.timeouts
+                probe = ProbeSubject(dialect, url, self._wire_loop, api_key=key, timeouts=patience)
+                stack.callback(closed_quietly, probe)
+                yield probe
+        for spec in specs:
+            for path in ("sync", "async"):
+                if path in self._plan.modes and (subject := self._library(spec, path, stages)):
+                    stack.callback(closed_quietly, subject)
+                    yield subject
+
+    def _library(
+        self, spec: ProviderSpec, path: Literal["sync", "async"], stages: dict[str, Stage]
+    ) -> LibrarySubject | None:
+        if path not in spec.capabilities:
+            self._note(f"{spec.name} has no {path} path")
+            return None
+        url, key = self._where(spec, stages)
+        connection = Connection(base_url=url, api_key=key, timeout=self._plan.timeouts.idle)
+        return LibrarySubject(spec, connection, path, self._loop)
+
+    def _where(self, spec: ProviderSpec, stages: dict[str, Stage]) -> tuple[str, str]:
+        if self._plan.base_url is None:
+            return stages[spec.dialect].base_url, "none"
+        return self._plan.base_url, self._plan.api_key(spec)
+
+    def _note(self, text: str) -> None:
+        self._notes.append(text)
+        self._watcher.noted(text)
+
+    def _calibrate(self, concurrency: int) -> None:
+        """The calibration at this concurrency: the file's where it has one, else a quick one."""
+        given = self._plan.calibration
+        if given is not None and (row := given.at("wire", concurrency)) is not None:
+            self._rows.append(row)
+            return
+        stage = self._backend.stage(calibrate.PROBED, calibrate.delays(concurrency))
+        dialect = get_dialect(calibrate.PROBED)
+        probe = ProbeSubject(dialect, stage.base_url, self._wire_loop, timeouts=Timeouts())
+        try:
+            row = calibrate.calibrate(
+                probe, self._backend, stage, concurrency, calibrate.QUICK, warmed=self._watcher.warmed
+            )
+        finally:
+            closed_quietly(probe)
+        self._rows.append(row)
+        self._tainted += taint.calibration_reasons(row)
+        self._watcher.calibrated(row)
+
+    def _warm_up(self, entry: _Entry) -> None:
+        """Streams that don't count: imports, connections, caches. Says early where nothing answers."""
+        wanted = self._plan.warmup if self._plan.warmup is not None else entry.concurrency
+        if not wanted:
+            return
+        load = self._plan.load(entry.concurrency, wanted)
+        measured = measure_run(entry.subject, load, index=-1, backend=self._backend, stage=entry.stage)
+        if measured.interrupted:
+            raise KeyboardInterrupt
+        streams = measured.run.streams
+        url = self._plan.base_url if all(s.outcome == "refused" for s in streams) else None
+        if url is not None and (wrong := diagnose(url, entry.subject.dialect)):
+            raise wrong
+        self._watcher.warmed(entry.label, measured)
+
+    def _once(self, entry: _Entry, index: int) -> None:
+        plan, subject = self._plan, entry.subject
+        before = self._scraped(entry)
+        load = plan.load(entry.concurrency, plan.requests)
+        measured = measure_run(
+            subject, load, index=index, backend=self._backend, stage=entry.stage, landed=self._watcher.landed
+        )
+        if measured.run.streams:
+            entry.runs.append(measured.run)
+            self._tainted += taint.reasons(f"{entry.label} run {index}", measured)
+        if plan.base_url is not None:
+            entry.counters.append((before, self._scraped(entry)))
+            entry.found += [measure(subject.timeline(flight)) for flight in measured.flights]
+            entry.flights += measured.flights
+        done = sum(len(e.runs) for e in self._entries)
+        total = (
+            len(self._plan.concurrencies) * plan.runs * sum(e.concurrency == entry.concurrency for e in self._entries)
+        )
+        self._watcher.ran(entry.label, measured, done, total)
+        if measured.interrupted:
+            raise KeyboardInterrupt
+
+    def _scraped(self, entry: _Entry) -> dict[str, float]:
+        if self._plan.base_url is None:
+            return {}
+        return timings.scrape(self._plan.base_url, entry.subject.dialect, entry.subject.secret)
+
+    def _result(self) -> BenchResult:
+        clocks: list[Clock] = [e.subject.clock for e in self._entries if e.subject.path == "wire"]
+        calibration = self._plan.calibration or Calibration(
+            started=stamp(self._started), versions=versions(), rows=self._rows, settings={"depth": "quick"}
+        )
+        return BenchResult(
+            started=stamp(self._started),
+            versions=versions(),
+            settings=self._plan.settings(),
+            clock=clocks[0] if clocks else "monotonic at read",
+            targets=[self._target(entry) for entry in self._entries if entry.runs],
+            partial=self._partial,
+            tainted=list(dict.fromkeys(self._tainted)),
+            notes=self._notes,
+            calibration=calibration if calibration.rows else None,
+        )
+
+    def _target(self, entry: _Entry) -> Target:
+        subject = entry.subject
+        return Target(
+            name=subject.name,
+            path=subject.path,
+            concurrency=entry.concurrency,
+            dialect=subject.dialect.name,
+            version=subject.version,
+            base_url_kind="built-in" if self._plan.base_url is None else "given",
+            runs=entry.runs,
+            server_timings=_server_timings(entry),
+        )
+
+
+def _server_timings(entry: _Entry) -> list[ServerTimings]:
+    said = [timings.llama_timings(entry.flights, entry.found)]
+    if entry.counters:
+        before = _sum([b for b, _ in entry.counters])
+        after = _sum([a for _, a in entry.counters])
+        said.append(timings.published(before, after, entry.found))
+    return [timing for timing in said if timing is not None]
+
+
+def _sum(counters: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Counters of several looks added up: the difference of two such sums is that of all pairs of looks."""
+    out: dict[str, float] = {}
+    for samples in counters:
+        for name, value in samples.items():
+            out[name] = out.get(name, 0.0) + value
+    return out
+
+
+def closed_quietly(subject: Subject) -> None:
+    """Close it; what a library makes of being closed is not what is measured here."""
+    with suppress(Exception):
+        subject.close()
+
+
+def failed_streams(result: BenchResult) -> list[Stream]:
+    """The streams that are no success, in order."""
+    return [stream for target in result.targets for stream in target.streams if not stream.succeeded]
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def versions() -> dict[str, str]:
+    """What a result was made with: ours, Python, the platform, the processor, the probe's parser and loop."""
+    return {
+        "streamgauge": version("streamgauge"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": f"{_processor()}, {os.cpu_count()} cores",
+        "http parser": f"httptools {version('httptools')}" if fast() else "streamgauge",
+        "event loop of the probe": f"uvloop {version('uvloop')}" if importlib.util.find_spec("uvloop") else "asyncio",
+    }
+
+
+def _processor() -> str:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

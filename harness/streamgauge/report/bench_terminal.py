@@ -1,0 +1,136 @@
+"""A benchmark on a terminal: a table for each concurrency, the async path beside the sync path, and the fine print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from streamgauge.figures import parse_figure, reading, shown
+from streamgauge.report.bench_markdown import errors_text
+from streamgauge.report.bench_table import BenchView, Line
+from streamgauge.report.text import one_line
+from streamgauge.results import BenchResult, Calibration, CalibrationRow, ServerTimings
+
+COLUMNS = {
+    "ttft.p50": "TTFT p50",
+    "ttft.p99": "p99",
+    "gap.p50": "gap p50",
+    "gap.p99": "p99",
+    "tpot.p50": "TPOT",
+    "delivery_delay.p50": "delivery",
+    "events_per_second": "events/s",
+    "bytes_per_second": "bytes/s",
+    "cpu_per_event": "CPU/event",
+    "peak_rss": "memory",
+}
+RATIOS = ("ttft.p50", "gap.p50", "events_per_second", "cpu_per_event", "peak_rss")
+WIDTH = 150
+"""Columns where the output is no terminal."""
+
+
+def print_bench(result: BenchResult, console: Console | None = None) -> None:
+    """Print the result on standard output."""
+    out = console or _console()
+    view = BenchView(result)
+    for concurrency in dict.fromkeys(line.target.concurrency for line in view.lines):
+        lines = [line for line in view.lines if line.target.concurrency == concurrency]
+        out.print(_figures(lines, concurrency))
+    if view.beside:
+        out.print(_beside(view))
+    if result.calibration:
+        out.print(calibration_table(result.calibration))
+    for text in _fine_print(result, view):
+        out.print(Text(one_line(text)), soft_wrap=True)
+
+
+def print_calibration(calibration: Calibration, console: Console | None = None) -> None:
+    """Print a calibration on standard output."""
+    (console or _console()).print(calibration_table(calibration))
+
+
+def _console() -> Console:
+    out = Console()
+    return out if out.is_terminal else Console(width=WIDTH)
+
+
+def _table(title: str, *heads: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(heads):
+        table.add_column(head, justify="left" if number < 2 else "right", no_wrap=True)
+    return table
+
+
+def _figures(lines: Iterable[Line], concurrency: int) -> Table:
+    found = list(lines)
+    read = {line.target.label: {n: reading(line.target, parse_figure(n)) for n in COLUMNS} for line in found}
+    columns = [n for n in COLUMNS if any(cells[n].value is not None for cells in read.values())]
+    title = f"{concurrency} stream{'s' if concurrency > 1 else ''} at a time"
+    table = _table(title, "provider", "path", "complete", *(COLUMNS[n] for n in columns))
+    for line in found:
+        cells = []
+        for name in columns:
+            value = read[line.target.label][name].value
+            cells.append("-" if value is None else shown(value, parse_figure(name).unit))
+        complete = f"{line.streams - line.failures}/{line.streams}"
+        table.add_row(line.target.name, line.target.path, complete, *cells)
+    return table
+
+
+def _beside(view: BenchView) -> Table:
+    table = _table("async / sync, with 95 % intervals", "provider", "streams", *(COLUMNS[n] for n in RATIOS))
+    for beside in view.beside:
+        cells = [beside.cell(name) for name in RATIOS]
+        texts = [c.text if c.absent or not c.more else f"{c.text} ({_interval(c.more)})" for c in cells]
+        table.add_row(beside.name, f"x{beside.concurrency}", *texts)
+    return table
+
+
+def _interval(more: str) -> str:
+    return "no interval" if more.startswith("no interval") else more
+
+
+def calibration_table(calibration: Calibration) -> Table:
+    """The instrument's own error."""
+    heads = "instrument", "path", "streams", "TTFT error p50, p99, max", "gap error p50, p99, max", "client lag p99"
+    table = _table("calibration: measured minus true", *heads)
+    for row in calibration.rows:
+        late = row.client_lag.p99 if row.client_lag else None
+        lag = "-" if late is None else shown(late, "seconds")
+        table.add_row(row.name, row.path, f"x{row.concurrency}", errors_text(row.ttft), errors_text(row.gap), lag)
+    return table
+
+
+def calibration_line(row: CalibrationRow) -> str:
+    """One row in one line."""
+    ttft, gap = errors_text(row.ttft), errors_text(row.gap)
+    return f"{row.name} {row.path} x{row.concurrency}: TTFT error {ttft}; gap error {gap} (p50, p99, max)"
+
+
+def _fine_print(result: BenchResult, view: BenchView) -> Iterator[str]:
+    for line in view.lines:
+        if line.failures:
+            first = next((s.error for s in line.target.streams if s.error), "")
+            yield f"{line.target.label}: {line.outcomes}{f': {first}' if first else ''}"
+        for timing in line.target.server_timings:
+            yield from server_lines(line.target.label, timing)
+    yield from (f"not measured: {note}" for note in result.notes)
+    yield f"clock of the wire path: {result.clock}; failed streams count as infinite; -: too few values, or none"
+    yield from (f"tainted: {reason}" for reason in result.tainted)
+    if result.partial:
+        yield "partial: interrupted; this is what had been measured by then"
+
+
+def server_lines(label: str, timing: ServerTimings) -> Iterator[str]:
+    """What the server says of its own streams, beside our figures."""
+    yield f"{label}, beside the server's own figures ({timing.source}):"
+    for name, figure in timing.figures.items():
+        cells = ", ".join(f"{part} {_number(name, figure[part])}" for part in ("server", "ours", "difference"))
+        yield f"    {name}: {cells}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{value:,.1f}" if "tokens" in name else f"{value * 1e3:,.3f} ms"
