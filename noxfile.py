@@ -68,7 +68,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy, strict."""
-    session.install("-e", ".[openai,g4f,mock]", *group("typing"), *group("test"))
+    session.install("-e", ".[openai,g4f,mock,bench]", *group("typing"), *group("test"))
     session.run("mypy")
 
 
@@ -123,7 +123,7 @@ def conformance(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Decoders and providers beside their floors: table on the screen, reports/bench.json."""
     REPORTS.mkdir(exist_ok=True)
-    install_wheel(session, CLIENTS, "bench")
+    install_wheel(session, f"{CLIENTS},bench", "bench")
     files = [str(path) for path in sorted(Path("tests").glob("bench_*.py"))]
     report = REPORTS / "bench.json"
     options = ["-p", "no:randomly", "--benchmark-columns=min,median,iqr,rounds", f"--benchmark-json={report}"]
