@@ -1,0 +1,1 @@
+"""What a server that streams as Amazon Bedrock does must do."""

@@ -1,0 +1,311 @@
+"""The flow of a ConverseStream: its events, their order, their members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from streamgauge.dialects.bedrock import STOP_REASONS
+from streamgauge.dialects.bedrock._samples import (
+    CALLS,
+    HELLO,
+    START,
+    call,
+    called,
+    closed,
+    event,
+    metadata,
+    stopped,
+    stream,
+    text,
+)
+from streamgauge.dialects.bedrock._sources import CONVERSE, PRACTICE
+from streamgauge.dialects.bedrock._view import (
+    BLOCK_EVENTS,
+    DELTAS,
+    STARTS,
+    STOPS,
+    Told,
+    View,
+    complete,
+    converse,
+    tool_starts,
+)
+from streamgauge.events import Span
+from streamgauge.evidence import brief, whole
+from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import Undecodable, count, members, parse
+from streamgauge.wire import text as text_of
+
+BEDROCK = ("bedrock-converse",)
+CUT_SHORT = ("max_tokens", "model_context_window_exceeded", "malformed_tool_use", "malformed_model_output")
+
+
+@server_rule(
+    "BRK-003",
+    "ConverseStream's events come in order",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{CONVERSE}: messageStart ("The start of a message"), per block contentBlockStart, contentBlockDelta, '
+    'contentBlockStop, messageStop ("The stop event for a message"), metadata. A stream without metadata, and metadata '
+    "elsewhere, count as non-strict: no sentence was found that promises them",
+    applies=BEDROCK,
+    known=(
+        "https://github.com/maximhq/bifrost/issues/4262",
+        "https://github.com/maximhq/bifrost/issues/4923",
+    ),
+    good=CALLS,
+    bad=START + stopped() + text("Hello") + metadata(),
+)
+def events_in_order(exchange: Exchange) -> Iterator[Finding]:
+    """messageStart, per block contentBlockStart (optional for text), deltas, contentBlockStop, then messageStop, then
+    metadata.
+    """
+    found = converse(exchange)
+    yield from _start(found)
+    yield from _blocks(found)
+    stops = found.of("messageStop")
+    if not stops:
+        if not found.errors:
+            whole(exchange)
+            size = len(exchange.body)
+            yield Finding("messageStop", "the end of the body without it", (max(0, size - 80), size))
+        return
+    for again in stops[1:]:
+        yield Finding("one messageStop", "another one", again.span)
+    for told in found.told:
+        if told.kind in BLOCK_EVENTS and told.span > stops[0].span:
+            yield Finding("no block behind messageStop", told.kind, told.span)
+    last = found.told[-1]
+    if last.kind != "metadata" and not found.errors:
+        yield Finding("metadata as the last event", last.kind, last.span, mild=True)
+
+
+def _start(found: View) -> Iterator[Finding]:
+    first = next(t for t in found.told if t.kind != "initial-response")
+    if first.kind != "messageStart":
+        yield Finding("messageStart", first.kind, first.span)
+    for told in found.of("messageStart"):
+        if told is not first:
+            yield Finding("one messageStart", "another one", told.span)
+        elif told.value.get("role") != "assistant":
+            yield Finding("role assistant", f"role {brief(told.value.get('role'))}", told.span)
+
+
+def _blocks(found: View) -> Iterator[Finding]:
+    """Every call is started before its deltas, and every block that has begun stops before the message does."""
+    open_: dict[Any, Span] = {}
+    started: set[Any] = set()
+    for told in found.told:
+        key = _key(told)
+        if told.kind == STARTS:
+            started.add(key)
+            open_[key] = told.span
+        elif told.kind == DELTAS:
+            open_[key] = told.span
+            if "toolUse" in members(told.value.get("delta")) and key not in started:
+                yield Finding("contentBlockStart of the tool call", "its delta", told.span)
+        elif told.kind == STOPS:
+            open_.pop(key, None)
+        elif told.kind == "messageStop" and open_:
+            yield Finding("contentBlockStop of each block", f"messageStop with {len(open_)} open", told.span)
+            open_.clear()
+
+
+def _key(told: Told) -> Any:
+    index = told.value.get("contentBlockIndex")
+    return index if type(index) is int else brief(index)
+
+
+@server_rule(
+    "BRK-005",
+    "contentBlockIndex is there, and consistent",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CONVERSE}: contentBlockIndex is required in contentBlockStart, contentBlockDelta and contentBlockStop, a "
+    "NonNegativeInteger",
+    applies=BEDROCK,
+    known=("https://github.com/maximhq/bifrost/issues/4923",),
+    good=CALLS,
+    bad=stream(text("Hello"), closed(3)),
+)
+def index_is_consistent(exchange: Exchange) -> Iterator[Finding]:
+    """contentBlockIndex is present and the same in start, deltas and stop; no block is opened twice."""
+    open_: set[int] = set()
+    ended: set[int] = set()
+    for told in converse(exchange).told:
+        if told.kind not in BLOCK_EVENTS:
+            continue
+        index = told.value.get("contentBlockIndex")
+        if type(index) is not int or index < 0:
+            yield Finding("contentBlockIndex, a number from 0", brief(index), told.span)
+        elif told.kind == STOPS:
+            if index not in open_:
+                yield Finding("the index of an open block", f"contentBlockStop of {index}", told.span)
+            open_.discard(index)
+            ended.add(index)
+        elif index in ended:
+            yield Finding("another index for another block", f"{told.kind} of {index}, which has stopped", told.span)
+        else:
+            open_.add(index)
+
+
+@server_rule(
+    "BRK-007",
+    "metadata states the usage",
+    group="usage",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{CONVERSE}: metadata requires usage with inputTokens, outputTokens and totalTokens, "The total of input '
+    'tokens and tokens generated by the model", and metrics with latencyMs',
+    applies=BEDROCK,
+    good=HELLO,
+    bad=stream(text("Hello"), tail=stopped() + metadata(usage={"inputTokens": 3, "outputTokens": 2})),
+)
+def usage_is_stated(exchange: Exchange) -> Iterator[Finding]:
+    """metadata.usage has inputTokens, outputTokens and totalTokens, which is not less than their sum."""
+    told = converse(exchange).of("metadata")
+    if not told:
+        raise NotApplicable("the stream has no metadata")
+    for one in told:
+        usage = members(one.value.get("usage"))
+        counts = {name: count(usage.get(name)) for name in ("inputTokens", "outputTokens", "totalTokens")}
+        if missing := [name for name, value in counts.items() if value is None]:
+            yield Finding("inputTokens, outputTokens, totalTokens", f"no {', '.join(missing)}", one.span)
+        elif (counts["totalTokens"] or 0) < (counts["inputTokens"] or 0) + (counts["outputTokens"] or 0):
+            yield Finding("totalTokens not below the sum", brief(usage), one.span)
+        if count(members(one.value.get("metrics")).get("latencyMs")) is None:
+            yield Finding("metrics.latencyMs", brief(one.value.get("metrics")), one.span)
+
+
+@server_rule(
+    "BRK-008",
+    "stopReason is one of the enum",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CONVERSE}: StopReason is one of {', '.join(STOP_REASONS)}",
+    applies=BEDROCK,
+    good=HELLO,
+    bad=stream(text("Hello"), tail=stopped("stop") + metadata()),
+)
+def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
+    """messageStop has a stopReason, and it is a documented word."""
+    told = converse(exchange).of("messageStop")
+    if not told:
+        raise NotApplicable("the stream has no messageStop")
+    for one in told:
+        if one.value.get("stopReason") not in STOP_REASONS:
+            yield Finding(" | ".join(STOP_REASONS), brief(one.value.get("stopReason")), one.span)
+
+
+@server_rule(
+    "BRK-009",
+    "a tool call has toolUseId and name",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CONVERSE}: ToolUseBlockStart requires toolUseId and name, ToolUseBlockDelta input, a string",
+    applies=BEDROCK,
+    needs=("tools",),
+    good=CALLS,
+    bad=stream(call("{}", toolUseId=...), tail=stopped("tool_use") + metadata()),
+)
+def calls_are_named(exchange: Exchange) -> Iterator[Finding]:
+    """contentBlockStart of a call has toolUseId and name, its deltas have input as a string."""
+    found = converse(exchange)
+    starts = tool_starts(found)
+    if not starts:
+        raise NotApplicable("no tool was called")
+    for _, tool, span in starts:
+        if missing := [name for name in ("toolUseId", "name") if not text_of(tool.get(name))]:
+            yield Finding("toolUseId and name", f"no {', '.join(missing)}", span)
+    for told in found.of(DELTAS):
+        given = members(told.value.get("delta"))
+        if "toolUse" in given and not isinstance(members(given["toolUse"]).get("input"), str):
+            yield Finding("input, a string", brief(given["toolUse"]), told.span)
+
+
+@server_rule(
+    "BRK-010",
+    "joined tool input is one JSON object",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f"{CONVERSE}: the input of a ToolUseBlock is a JSON value; the deltas are its text. Nothing says that a "
+    "model always writes valid JSON: malformed_tool_use is a stopReason",
+    applies=BEDROCK,
+    needs=("tools",),
+    good=CALLS,
+    bad=stream(call('{"a":', "1"), tail=stopped("tool_use") + metadata()),
+)
+def input_is_an_object(exchange: Exchange) -> Iterator[Finding]:
+    """The concatenated input of a call parses as an object (empty means {}), unless the answer was cut."""
+    found = complete(exchange)
+    if not tool_starts(found):
+        raise NotApplicable("no tool was called")
+    if found.of("messageStop")[-1].value.get("stopReason") in CUT_SHORT:
+        raise NotApplicable("the answer was cut")
+    joined: dict[Any, list[str]] = {}
+    spans: dict[Any, Span] = {}
+    for told in found.of(DELTAS):
+        tool = members(members(told.value.get("delta")).get("toolUse"))
+        if piece := text_of(tool.get("input")):
+            joined.setdefault(_key(told), []).append(piece)
+            spans[_key(told)] = told.span
+    for key, pieces in joined.items():
+        value = parse("".join(pieces))
+        if isinstance(value, Undecodable) or not isinstance(value, dict):
+            yield Finding("one JSON object", brief("".join(pieces)), spans[key])
+
+
+@server_rule(
+    "BRK-011",
+    "stopReason tool_use iff a tool was called",
+    group="sequence",
+    keyword="SHOULD",
+    basis="de-facto",
+    source=f"{PRACTICE}; the API reference names the words without saying when each comes",
+    applies=BEDROCK,
+    needs=("tools",),
+    good=CALLS,
+    bad=stream(called(0), closed(0)),
+)
+def reason_tells_tools(exchange: Exchange) -> Iterator[Finding]:
+    """A message with a client's tool call ends with tool_use (or is cut), and one without does not."""
+    found = complete(exchange)
+    called_ = any(tool.get("type") != "server_tool_use" for _, tool, _ in tool_starts(found))
+    stop = found.of("messageStop")[-1]
+    reason = stop.value.get("stopReason")
+    if called_ and reason == "end_turn":
+        yield Finding("stopReason tool_use", f"a tool call and stopReason {brief(reason)}", stop.span)
+    elif not called_ and reason == "tool_use":
+        yield Finding("a tool call, or another reason", "stopReason 'tool_use' without one", stop.span)
+    elif not called_:
+        raise NotApplicable("no tool was called")
+
+
+@server_rule(
+    "BRK-013",
+    "deltas carry one member, a string where it is text",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{CONVERSE}: ContentBlockDelta is a union, which has one member; its text is a string",
+    applies=BEDROCK,
+    good=HELLO,
+    bad=stream(event("contentBlockDelta", contentBlockIndex=0, delta={"text": None}), closed()),
+)
+def deltas_are_typed(exchange: Exchange) -> Iterator[Finding]:
+    """A delta is an object with exactly one member; text is a string."""
+    deltas = converse(exchange).of(DELTAS)
+    if not deltas:
+        raise NotApplicable("the stream has no delta")
+    for told in deltas:
+        given = told.value.get("delta")
+        if not isinstance(given, dict) or len(given) != 1:
+            yield Finding("a delta with one member", brief(given), told.span)
+        elif "text" in given and not isinstance(given["text"], str):
+            yield Finding("text, a string", brief(given), told.span)
