@@ -55,17 +55,19 @@ def _choices(exchange: Exchange) -> Iterator[tuple[int, Choice, Choice]]:
 )
 def same_text(exchange: Exchange) -> Iterator[Finding]:
     """For a deterministic (recorded/mocked, or temperature 0 with seed) request the joined text equals the non-stream
-    message text, byte for byte.
+    message text, byte for byte; so do reasoning and refusal.
     """
     for number, got, expected in _choices(exchange):
-        if got.text != expected.text:
-            at = next((i for i, (a, b) in enumerate(zip(got.text, expected.text, strict=False)) if a != b), None)
-            at = min(len(got.text), len(expected.text)) if at is None else at
-            here = slice(max(0, at - 20), at + 40)
-            yield Finding(
-                f"choice {number}: ...{brief(expected.text[here])}",
-                f"...{brief(got.text[here])} (differs from character {at} on)",
-            )
+        for name in ("text", "reasoning", "refusal"):
+            ours, theirs = getattr(got, name), getattr(expected, name)
+            if ours != theirs:
+                at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
+                at = min(len(ours), len(theirs)) if at is None else at
+                here = slice(max(0, at - 20), at + 40)
+                yield Finding(
+                    f"choice {number}, {name}: ...{brief(theirs[here])}",
+                    f"...{brief(ours[here])} (differs from character {at} on)",
+                )
 
 
 @server_rule(

@@ -14,6 +14,7 @@ from streamgauge.sse import Comment, Unfinished
 from streamgauge.wire import text as string
 
 WHATWG = "https://html.spec.whatwg.org/multipage/server-sent-events.html"
+BOM = b"\xef\xbb\xbf"
 SILENCE = 16.0
 """Seconds: the standard advises a comment "every 15 seconds or so"; one second is left for the network."""
 
@@ -94,8 +95,8 @@ def last_event_ended(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("a blank line behind the last event", f"the body ends in {brief(frame.data)}", frame.span)
 
 
-# Searched in the body behind an LF, so that each line, the first too, begins behind a line end.
-_OUTSIDE = re.compile(rb"[\r\n](?!(?:data|event|id|retry)(?:[:\r\n]|\Z)|[:\r\n]|\xef\xbb\xbf)([^\r\n]+)(?=[\r\n])")
+# Searched in the body behind an LF, so that each line, the first too, begins behind a line end. One BOM may lead it.
+_OUTSIDE = re.compile(rb"[\r\n](?!(?:data|event|id|retry)(?:[:\r\n]|\Z)|[:\r\n])([^\r\n]+)(?=[\r\n])")
 
 
 @server_rule(
@@ -115,9 +116,11 @@ def only_grammar(exchange: Exchange) -> Iterator[Finding]:
     kind = exchange.trace.header("Content-Type")
     if not is_stream(exchange) and kind is not None and "text/event-stream" not in kind.lower():
         raise NotApplicable("the body is no SSE stream (see HTTP-004)")
-    for match in _OUTSIDE.finditer(b"\n" + exchange.body):
+    body = exchange.body.removeprefix(BOM)
+    before = len(exchange.body) - len(body) - 1
+    for match in _OUTSIDE.finditer(b"\n" + body):
         line = match[1][:100].decode("utf-8", "replace")
-        span = (match.start(1) - 1, match.end(1) - 1)
+        span = (match.start(1) + before, match.end(1) + before)
         yield Finding("data, event, id or retry fields, comments, blank lines", brief(line), span)
 
 

@@ -42,13 +42,15 @@ class View:
     """chunks: objects before the terminator that are no bare errors. after: what came behind the terminator.
 
     plain: the chunks without Azure's content filter results, which are documented to state nothing else.
-    finishes: by choice, each finish_reason that is not null, with its place.
+    finishes: by choice, each finish_reason that is not null, with its place. odd: what stands where a list of calls, or
+    a call, should.
     """
 
     chunks: list[tuple[dict[str, Any], Span]] = field(default_factory=list)
     plain: list[tuple[dict[str, Any], Span]] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     calls: list[CallDelta] = field(default_factory=list)
+    odd: list[tuple[Any, Span]] = field(default_factory=list)
     errors: list[tuple[Any, Span]] = field(default_factory=list)
     done: list[Span] = field(default_factory=list)
     after: list[Span] = field(default_factory=list)
@@ -139,11 +141,20 @@ def _choice(found: View, choice: dict[str, Any], span: Span) -> None:
     finishes = found.finishes.setdefault(index, [])
     if (reason := choice.get("finish_reason")) is not None:
         finishes.append((reason, span))
-    if calls := delta.get("tool_calls"):
-        for entry in elements(calls):
-            if isinstance(entry, dict):
-                number = entry.get("index")
-                found.calls.append(CallDelta(index, number if type(number) is int else None, entry, span))
+    if (calls := delta.get("tool_calls")) is not None:
+        _calls(found, calls, index, span)
+
+
+def _calls(found: View, calls: Any, choice: int, span: Span) -> None:
+    if not isinstance(calls, list):
+        found.odd.append((calls, span))
+        return
+    for entry in calls:
+        if isinstance(entry, dict):
+            number = entry.get("index")
+            found.calls.append(CallDelta(choice, number if type(number) is int else None, entry, span))
+        else:
+            found.odd.append((entry, span))
 
 
 def said(delta: dict[str, Any]) -> str:

@@ -34,9 +34,12 @@ LONG_ARGUMENTS = '{"text":"' + "word " * 80 + '"}'
     bad=chat(first_call(0), call(0, {"a": 1}), finish="tool_calls"),
 )
 def arguments_are_text(exchange: Exchange) -> Iterator[Finding]:
-    """function.arguments is always a JSON string fragment, never an object or null."""
+    """function is an object, and function.arguments always a JSON string fragment, never an object or null."""
     for delta in calls_of(exchange):
-        if "arguments" in delta.function and not isinstance(delta.function["arguments"], str):
+        function = delta.entry.get("function", {})
+        if not isinstance(function, dict):
+            yield Finding("a function that is an object", f"function {brief(function)}", delta.span)
+        elif "arguments" in delta.function and not isinstance(delta.function["arguments"], str):
             yield Finding("a string", f"arguments {brief(delta.function['arguments'])}", delta.span)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 
 from streamgauge.dialects.openai_chat._samples import HELLO, WITH_USAGE, chat, chunk, sse, text, usage, whole_chunk
 from streamgauge.dialects.openai_chat._sources import CHUNK, DELTA, OPTIONS
-from streamgauge.dialects.openai_chat._view import chunks
+from streamgauge.dialects.openai_chat._view import chunks, is_filter
 from streamgauge.evidence import brief
 from streamgauge.rules import Example, Exchange, Finding, server_rule
 from streamgauge.wire import elements
@@ -66,9 +67,10 @@ def required_members(exchange: Exchange) -> Iterator[Finding]:
 )
 def object_type(exchange: Exchange) -> Iterator[Finding]:
     """object is exactly chat.completion.chunk."""
-    for value, span in chunks(exchange).plain:
-        if "object" in value and value["object"] != OBJECT:
-            yield Finding(OBJECT, brief(value["object"]), span)
+    for value, span in chunks(exchange).chunks:
+        kind = value.get("object", OBJECT)
+        if kind != OBJECT and not (kind == "" and is_filter(value)):
+            yield Finding(OBJECT, brief(kind), span)
 
 
 @server_rule(
@@ -77,8 +79,9 @@ def object_type(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CHUNK}: required are delta, finish_reason, index. A missing finish_reason alone counts as non-strict: "
-    "xAI and Z.ai leave it out until the end, and xAI's own documentation shows its chunks so",
+    source=f"{CHUNK}: required are delta, finish_reason, index. Two things count as non-strict: a missing "
+    "finish_reason, because xAI and Z.ai leave it out until the end, and xAI's own documentation shows its chunks so; "
+    "and logprobs that are neither an object nor null",
     applies=("openai-chat",),
     known=(
         "https://github.com/microsoft/autogen/issues/6465 (Azure choice without delta)",
@@ -88,13 +91,15 @@ def object_type(exchange: Exchange) -> Iterator[Finding]:
     bad=chat(sse(whole_chunk([{"index": 0, "finish_reason": None}]))),
 )
 def choice_members(exchange: Exchange) -> Iterator[Finding]:
-    """Each choice has index, delta and finish_reason (finish_reason present, null until the end)."""
-    for value, span in chunks(exchange).plain:
-        listed = value.get("choices", [])
-        if not isinstance(listed, list):
-            yield Finding("an array of choices", brief(listed), span)
-            continue
-        for entry in listed:
+    """Each choice has index, delta and finish_reason (finish_reason present, null until the end); logprobs, where they
+    are sent, are an object or null.
+    """
+    found = chunks(exchange)
+    for value, span in found.chunks:
+        if not isinstance(value.get("choices", []), list):
+            yield Finding("an array of choices", brief(value["choices"]), span)
+    for value, span in found.plain:
+        for entry in elements(value.get("choices")):
             if not isinstance(entry, dict):
                 yield Finding("a choice that is an object", brief(entry), span)
                 continue
@@ -104,6 +109,8 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding("a delta that is an object", f"delta {brief(entry.get('delta'))}", span)
             if "finish_reason" not in entry:
                 yield Finding("finish_reason, null until the end", "no finish_reason", span, mild=True)
+            if not isinstance(entry.get("logprobs"), (dict, NoneType)):
+                yield Finding("logprobs that are an object or null", brief(entry["logprobs"]), span, mild=True)
 
 
 @server_rule(

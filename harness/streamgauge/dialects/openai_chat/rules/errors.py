@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 
 from streamgauge.dialects.openai_chat._samples import chat, sse, text
 from streamgauge.dialects.openai_chat._view import view
@@ -30,7 +31,9 @@ BOOM = {"error": {"message": "The server had an error", "type": "server_error", 
     also_breaks=("ERR-011",),
 )
 def error_frame(exchange: Exchange) -> Iterator[Finding]:
-    """The frame is data: {"error":{"message","type","code"}} followed by data: [DONE]."""
+    """The frame is data: {"error":{"message","type","code"}} followed by data: [DONE]; message and type are strings,
+    code is one, a number or null.
+    """
     found = view(exchange)
     if not found.errors:
         raise NotApplicable("the stream reports no error")
@@ -38,5 +41,10 @@ def error_frame(exchange: Exchange) -> Iterator[Finding]:
         missing = [name for name in ("message", "type", "code") if name not in members(error)]
         if missing:
             yield Finding('{"error":{"message","type","code"}}', f"{brief(error)} without {', '.join(missing)}", span)
+            continue
+        odd = [name for name in ("message", "type") if not isinstance(error[name], str)]
+        odd += [] if type(error["code"]) in (str, int, NoneType) else ["code"]
+        for name in odd:
+            yield Finding(f"a text as the error's {name}", f"{name} {brief(error[name])}", span)
     if not found.done:
         yield Finding("data: [DONE] behind the error", "the end of the body", found.errors[-1][1])

@@ -7,16 +7,19 @@ from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import CREATED, HELLO, chat, chunk
 from streamgauge.dialects.openai_chat._sources import CHUNK
-from streamgauge.dialects.openai_chat._view import chunks
+from streamgauge.dialects.openai_chat._view import chunks, is_filter
 from streamgauge.events import Span
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, server_rule
 
+LATEST = 10**11
+"""Seconds: the year 5138. What is not below it counts milliseconds."""
+
 
 def _stated(exchange: Exchange, name: str) -> Iterator[tuple[Any, Span]]:
-    """The values of a member, in order; Azure's filter chunks, which are documented to have none, are left out."""
-    for value, span in chunks(exchange).plain:
-        if name in value:
+    """The values of a member, in order; what is documented of Azure's filter chunks, "" and 0, is left out."""
+    for value, span in chunks(exchange).chunks:
+        if name in value and not (value[name] in ("", 0) and type(value[name]) in (str, int) and is_filter(value)):
             yield value[name], span
 
 
@@ -60,7 +63,7 @@ def one_id(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{CHUNK}: "The Unix timestamp (in seconds) of when the chat completion was created. Each chunk has the '
     'same timestamp." Integers that only move forward count as non-strict: TGI, xAI and Perplexity stamp each '
-    "chunk, and their own references do not say that it is the same",
+    "chunk, and their own references do not say that it is the same. So do milliseconds, which Traceloop's hub sends",
     applies=("openai-chat",),
     known=("ollama/ollama openai tests: TestFinishChunk_UsesResponseCreatedAt (regression test)",),
     good=HELLO,
@@ -73,6 +76,8 @@ def one_time(exchange: Exchange) -> Iterator[Finding]:
     for value, span in _stated(exchange, "created"):
         if type(value) is not int:
             yield Finding("an integer Unix time", f"created {brief(value)}", span)
+        elif value >= LATEST:
+            yield Finding("a Unix time in seconds", f"created {brief(value)}", span, mild=True)
         elif first is None:
             first = last = value
         elif value != first:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streamgauge.dialects.openai_chat._samples import CALLS, call, chat, first_call
 from streamgauge.dialects.openai_chat._sources import DELTA, PRACTICE
-from streamgauge.dialects.openai_chat._view import calls_of
+from streamgauge.dialects.openai_chat._view import calls_of, chunks
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, server_rule
 from streamgauge.wire import text
@@ -31,7 +31,9 @@ from streamgauge.wire import text
     ),
 )
 def index_present(exchange: Exchange) -> Iterator[Finding]:
-    """Every entry of delta.tool_calls has an integer index."""
+    """delta.tool_calls is an array of objects, each of which has an integer index."""
+    for value, span in chunks(exchange).odd:
+        yield Finding("an array of tool calls that are objects", brief(value), span)
     calls = calls_of(exchange)
     count: dict[int, int] = {}
     for delta in calls:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import DONE, HELLO, REQUEST, WITH_USAGE, chat, chunk, text, usage
@@ -142,7 +143,11 @@ COMPLETION_DETAILS = ("reasoning_tokens", "audio_tokens", "accepted_prediction_t
 )
 def totals(exchange: Exchange) -> Iterator[Finding]:
     """total_tokens = prompt_tokens + completion_tokens; details do not exceed their totals."""
-    stated = _stated(chunks(exchange))
+    found = chunks(exchange)
+    for value, span in found.chunks:
+        if not isinstance(value.get("usage"), (dict, NoneType)):
+            yield Finding("usage that is an object or null", f"usage {brief(value['usage'])}", span)
+    stated = _stated(found)
     if not stated:
         raise NotApplicable("the stream states no usage")
     for value, span in stated:
