@@ -1,0 +1,93 @@
+"""`streamgauge mutants`: damage good streams, and see whether the rules notice."""
+
+from __future__ import annotations
+
+import click
+
+from streamgauge.cli._output import json_option, note, table, write_json
+from streamgauge.mutants.engine import POSITIONS, run
+from streamgauge.mutants.outcomes import Mutant, MutationReport, Tally
+
+HEAD = ("dialect", "operator", "made", "right rule", "other rule", "survived", "equivalent", "twin only")
+MOST_SHOWN = 40
+"""Mutants that are shown with their diff; `--json` has all of them."""
+
+
+@click.command(name="mutants")
+@click.option("--dialect", "dialects", multiple=True, help="Only the recordings of this dialect.")
+@click.option("--operator", "operators", multiple=True, help="Only this operator.")
+@click.option("--positions", default=POSITIONS, show_default=True, help="Places of a recording that are tried.")
+@click.option("--seed", default=0, show_default=True, help="What picks the places.")
+@click.option("--all", "everything", is_flag=True, help="Also show those that another rule than the declared noticed.")
+@json_option
+def command(
+    dialects: tuple[str, ...],
+    operators: tuple[str, ...],
+    positions: int,
+    seed: int,
+    everything: bool,
+    json_file: str | None,
+) -> int:
+    """Damage every good recording in the ways that services do, and see whether the server rules notice.
+
+    Of each dialect and operator: mutants made, noticed by a rule that the operator names, noticed only by another
+    rule, unnoticed, and no damage at all (the same answer, or a reason that the operator gives). "twin only" counts
+    those that only a comparison with the non-streaming answer can tell.
+    """
+    report = run(dialects, operators, positions=positions, seed=seed)
+    if json_file:
+        write_json(json_file, report.to_dict())
+    if json_file != "-":
+        _show(report, everything)
+    for name in report.unused:
+        note(f"not used, because a rule fails on it as it is: {name}")
+    return report.exit_code
+
+
+def _show(report: MutationReport, everything: bool) -> None:
+    rows = [_row(dialect, operator, tally) for (dialect, operator), tally in report.by_operator.items()]
+    rows += [_row(dialect, "(all)", tally) for dialect, tally in report.by_dialect.items()]
+    table(HEAD, [*rows, _row("(all)", "(all)", report.total)])
+    shown = [m for m in report.mutants if m in report.bad or (everything and m.fate == "other")]
+    for mutant in shown[:MOST_SHOWN]:
+        _explain(mutant)
+    if len(shown) > MOST_SHOWN:
+        click.echo(f"\n... {len(shown) - MOST_SHOWN} more: --json has them")
+    for reason, count in _named(report).items():
+        click.echo(f"\nno damage, {count} times: {reason}")
+    click.echo(f"\n{_summary(report.total)}")
+
+
+def _row(dialect: str, operator: str, tally: Tally) -> tuple[str, ...]:
+    fates = tally.fates
+    bad = fates["survived"] + fates["accused"] + fates["error"]
+    same = fates["equivalent"] + fates["named"] + fates["tolerated"]
+    numbers = (tally.made, fates["right"], fates["other"], bad, same, tally.by_twin)
+    return (dialect, operator, *map(str, numbers))
+
+
+def _explain(mutant: Mutant) -> None:
+    click.echo(f"\n{mutant.fate}: {mutant.operator} on {mutant.dialect}/{mutant.case}, {mutant.what}")
+    click.echo(f"  must notice: {', '.join(mutant.expected) or '(nothing)'}; noticed: {', '.join(mutant.noticed)}")
+    for line in (mutant.reason, *mutant.diff):
+        if line:
+            click.echo(f"  {line}")
+
+
+def _named(report: MutationReport) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for mutant in report.mutants:
+        if mutant.fate == "named":
+            reason = f"{mutant.operator}: {mutant.reason}"
+            found[reason] = found.get(reason, 0) + 1
+    return found
+
+
+def _summary(total: Tally) -> str:
+    if not total.damaging:
+        return f"{total.made} mutants, none of them damaging"
+    noticed = total.fates["right"] + total.fates["other"]
+    return (
+        f"{total.damaging} damaging mutants: {noticed / total.damaging:.1%} noticed, "
+        f"{total.fates['right'] / total.damaging:.1%} by the right rule, {total.fates['survived']} survived"
+    )

@@ -1,0 +1,1 @@
+"""Chat completion chunks, damaged as services that call themselves OpenAI-compatible do."""

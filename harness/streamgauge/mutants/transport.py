@@ -1,0 +1,189 @@
+"""The HTTP message: its status, its header fields, its kind of body, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from streamgauge.mutants import Edit, operator
+from streamgauge.mutants.stream import Piece, Stream
+from streamgauge.trace import TraceEnd
+
+PAGE = b"<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head><body></body></html>\n"
+ANSWER = b'{"id":"x","object":"answer","content":"Hello","finish_reason":"stop"}'
+DOCUMENTED = {
+    "sse": "text/event-stream",
+    "ndjson": "application/x-ndjson",
+    "json-array": "application/json",
+    "eventstream": "application/vnd.amazon.eventstream",
+}
+
+
+def _header(stream: Stream, name: str, value: str | None) -> Stream:
+    others = tuple((n, v) for n, v in stream.headers if n != name)
+    return stream.but(headers=others if value is None else (*others, (name, value)))
+
+
+@operator(
+    "wrong-content-type",
+    "The media type of something else, or none",
+    applies=("all",),
+    noticed_by=("HTTP-001", "HTTP-002", "GEM-001", "BRK-006"),
+)
+def wrong_content_type(stream: Stream) -> Iterator[Edit]:
+    for kind in ("text/plain", "text/html; charset=utf-8", "application/octet-stream", *DOCUMENTED.values(), None):
+        if kind != DOCUMENTED[stream.framing]:
+            yield Edit(f"Content-Type: {kind}", partial(_header, stream, "Content-Type", kind), group=str(kind))
+
+
+@operator("other-charset", "A charset that is not UTF-8", applies=("sse",), noticed_by=("HTTP-011",))
+def other_charset(stream: Stream) -> Iterator[Edit]:
+    for charset in ("iso-8859-1", "utf-16", '"latin1"'):
+        kind = f"text/event-stream; charset={charset}"
+        yield Edit(kind, partial(_header, stream, "Content-Type", kind))
+
+
+@operator("cacheable", "Caches may keep the answer", applies=("all",), noticed_by=("HTTP-008",))
+def cacheable(stream: Stream) -> Iterator[Edit]:
+    for value in (None, "max-age=3600", "public"):
+        yield Edit(f"Cache-Control: {value}", partial(_header, stream, "Cache-Control", value))
+
+
+@operator("bufferable", "Proxies are not told to pass each write on", applies=("all",), noticed_by=("HTTP-009",))
+def bufferable(stream: Stream) -> Iterator[Edit]:
+    for value in (None, "yes"):
+        yield Edit(f"X-Accel-Buffering: {value}", partial(_header, stream, "X-Accel-Buffering", value))
+
+
+@operator(
+    "wrong-length",
+    "A Content-Length that is not the body's, or a body that only the connection's end ends",
+    applies=("all",),
+    noticed_by=("HTTP-005",),
+)
+def wrong_length(stream: Stream) -> Iterator[Edit]:
+    for length in (0, len(stream.body) - 1, len(stream.body) + 10):
+        yield Edit(f"Content-Length: {length}", partial(_header, stream, "Content-Length", str(length)))
+    yield Edit("Connection: close", partial(_header, stream, "Connection", "close"))
+
+
+def _unasked(before: Stream, after: Stream) -> str:  # noqa: ARG001
+    if before.request is None:
+        return "the request is not known, so that nothing says that a stream was asked for"
+    return ""
+
+
+@operator(
+    "no-stream",
+    "One JSON body, a page, or nothing, where a stream was asked for",
+    applies=("all",),
+    noticed_by=("HTTP-004", "HTTP-012"),
+    equivalent=_unasked,
+)
+def no_stream(stream: Stream) -> Iterator[Edit]:
+    for kind, body in (("application/json", ANSWER), ("text/html", PAGE), ("text/plain", b"")):
+        other = partial(_header, stream.but(whole=body), "Content-Type", kind)
+        yield Edit(f"{kind} of {len(body)} bytes", other, group=kind)
+
+
+@operator("stream-unasked", "A stream where none was asked for", applies=("openai-chat",), noticed_by=("HTTP-003",))
+def stream_unasked(stream: Stream) -> Iterator[Edit]:
+    if stream.request is not None:
+        for asked in (False, None):
+            request = {name: value for name, value in stream.request.items() if name != "stream"}
+            request |= {} if asked is None else {"stream": asked}
+            yield Edit(f"stream {asked} in the request", partial(stream.but, request=request), group=str(asked))
+
+
+@operator(
+    "error-status",
+    "The status of an error in front of a stream, or in front of a page",
+    applies=("all",),
+    noticed_by=("HTTP-012",),
+)
+def error_status(stream: Stream) -> Iterator[Edit]:
+    for status in (400, 429, 500, 529):
+        yield Edit(f"HTTP {status} and the stream", partial(stream.but, status=status))
+        yield Edit(f"HTTP {status} and a page", partial(stream.but, status=status, whole=PAGE))
+
+
+@operator(
+    "no-retry-after", "A refusal that does not say when to come again", applies=("all",), noticed_by=("HTTP-013",)
+)
+def no_retry_after(stream: Stream) -> Iterator[Edit]:
+    for status in (429, 503):
+        body = stream.dialect.error_body(status, "busy")
+        made = _header(stream.but(status=status, whole=body), "Content-Type", "application/json")
+        yield Edit(f"HTTP {status} without Retry-After", made.but)
+        yield Edit(f"HTTP {status}, Retry-After: soon", partial(_header, made, "Retry-After", "soon"))
+
+
+@operator(
+    "error-as-success",
+    "A refusal of the request with the status 200: as the body, or as the only event",
+    applies=("all",),
+    noticed_by=("HTTP-012",),
+)
+def error_as_success(stream: Stream) -> Iterator[Edit]:
+    body = stream.dialect.error_body(400, "no such model")
+    made = partial(_header, stream.but(whole=body), "Content-Type", "application/json")
+    yield Edit("an error as the JSON body of a 200", made, group="body")
+
+
+@operator(
+    "connection-lost",
+    "The connection ends before the HTTP message does",
+    applies=("all",),
+    noticed_by=("HTTP-006",),
+)
+def connection_lost(stream: Stream) -> Iterator[Edit]:
+    endings: tuple[TraceEnd, ...] = ("incomplete", "reset")
+    for ended in endings:
+        for kept in range(1, len(stream.pieces) + 1):
+            made = partial(_lost, stream, kept, ended)
+            yield Edit(f"{ended} behind {kept} of {len(stream.pieces)} frames", made, group=ended)
+
+
+def _lost(stream: Stream, kept: int, ended: TraceEnd) -> Stream:
+    return stream.with_pieces(stream.pieces[:kept]).but(
+        ended=ended, tail=b"" if kept < len(stream.pieces) else stream.tail
+    )
+
+
+@operator("reset-at-the-end", "A reset right behind the last byte", applies=("all",), noticed_by=("HTTP-007",))
+def reset_at_the_end(stream: Stream) -> Iterator[Edit]:
+    yield Edit("reset", partial(stream.but, ended="reset"))
+
+
+@operator(
+    "cut-between-frames",
+    "A clean end of the message before the stream is over",
+    applies=("all",),
+    noticed_by=(
+        *("ERR-001", "SEQ-006", "OAR-005", "OAR-006", "ANT-008", "GEM-004", "OLL-002", "OLL-003", "COH-001", "COH-002"),
+        *("BRK-003", "OAT-002", "AGG-004", "USE-001", "GEM-001", "ERR-002"),
+    ),
+)
+def cut_between_frames(stream: Stream) -> Iterator[Edit]:
+    for kept in range(1, len(stream.pieces)):
+        yield Edit(f"{kept} of {len(stream.pieces)} frames", partial(_lost, stream, kept, "eof"))
+
+
+@operator(
+    "cut-inside-a-frame",
+    "A clean end of the message in the middle of a frame",
+    applies=("all",),
+    noticed_by=("ERR-001", "SSE-020", "SSE-021", "OLL-001", "GEM-001", "BRK-001", "SEQ-006", "JSON-001"),
+)
+def cut_inside_a_frame(stream: Stream) -> Iterator[Edit]:
+    for number, piece in enumerate(stream.pieces):
+        for part in (1, 2, 3):
+            at = len(piece.raw) * part // 4
+            yield Edit(f"{at} bytes of frame {number}", partial(_cut, stream, number, at))
+    yield Edit("all but the last byte", partial(_cut, stream, len(stream.pieces) - 1, -1), group="last byte")
+
+
+def _cut(stream: Stream, number: int, at: int) -> Stream:
+    if stream.tail and at < 0:
+        return stream.but(tail=stream.tail[:-1])
+    return stream.with_pieces([*stream.pieces[:number], Piece(stream.pieces[number].raw[:at])]).but(tail=b"")
