@@ -28,7 +28,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class View:
-    """messages: all that could be read. told: the events among them. errors: the others, and exceptions sent as events."""
+    """messages: all that could be read. told: its events. errors: the others, and exceptions that came as events."""
 
     messages: list[EventMessage] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)

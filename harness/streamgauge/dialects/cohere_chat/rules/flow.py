@@ -1,0 +1,139 @@
+"""The order of events, and what the first and the last of them state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streamgauge.dialects.cohere_chat._samples import (
+    CALLS,
+    HELLO,
+    START,
+    USAGE,
+    ended,
+    event,
+    opened,
+    said,
+    stream,
+    text,
+)
+from streamgauge.dialects.cohere_chat._sources import REFERENCE, STREAMING
+from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, FAILED, Told, ends_of, view
+from streamgauge.evidence import brief, whole
+from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import count, members
+from streamgauge.wire import text as text_of
+
+COHERE = ("cohere-chat",)
+
+
+@server_rule(
+    "COH-001",
+    "the flow of events",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{STREAMING}: message-start is "The first event in the stream", message-end "The final event in the '
+    'stream", "Only one" of each "will be emitted"; "Each event has a type". That the type is the event\'s name too is in the '
+    "reference's example streams, and counts as non-strict",
+    applies=COHERE,
+    known=(
+        "https://github.com/ankit373/hydra/issues/859",
+        "https://github.com/cohere-ai/cohere-go/issues/95",
+    ),
+    good=CALLS,
+    bad=START + opened() + said(0, "Hello") + ended(),
+)
+def events_in_order(exchange: Exchange) -> Iterator[Finding]:
+    """message-start, then content-start/delta/end, tool-plan-delta, tool-call-start/delta/end, citation-start/end, then
+    message-end; type equals the SSE event name.
+    """
+    found = view(exchange)
+    first, last = found.told[0], found.told[-1]
+    if first.kind != "message-start":
+        yield Finding("message-start", first.kind or "an event without a type", first.span)
+    for kind in ("message-start", "message-end"):
+        for again in found.of(kind)[1:]:
+            yield Finding(f"one {kind}", "another one", again.span)
+    for told in found.told:
+        if not told.kind:
+            yield Finding("a type", brief(told.value), told.span)
+        elif told.name != told.kind:
+            yield Finding(f"event {told.kind}", f"event {brief(told.name)}", told.span, mild=True)
+    yield from _blocks(found.told, CONTENT)
+    yield from _blocks(found.told, CALL)
+    ends = found.of("message-end")
+    if not ends:
+        whole(exchange)
+        size = len(exchange.body)
+        yield Finding("message-end", "the end of the body without it", (max(0, size - 80), size))
+    elif last.span != ends[-1].span:
+        yield Finding("nothing behind message-end", last.kind or brief(last.value), last.span)
+
+
+def _blocks(told: list[Told], kinds: tuple[str, ...]) -> Iterator[Finding]:
+    """Start, deltas, end, one block after another; whose index an event has is COH-003."""
+    start, delta, end = kinds
+    running = False
+    for one in told:
+        if one.kind == start:
+            if running:
+                yield Finding(f"{end} of the block before", start, one.span)
+            running = True
+        elif one.kind in (delta, end) and not running:
+            yield Finding(f"{start} before it", one.kind, one.span)
+        elif one.kind == end:
+            running = False
+        elif one.kind == "message-end" and running and one.delta.get("finish_reason") not in FAILED:
+            yield Finding(f"{end} of the block before", "message-end", one.span)
+
+
+@server_rule(
+    "COH-002",
+    "message-end has finish_reason and usage",
+    group="sequence",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{REFERENCE}: message-end has delta.finish_reason and delta.usage, with tokens and billed_units. After an "
+    "error the service states no usage",
+    applies=COHERE,
+    known=("https://github.com/ankit373/hydra/issues/859",),
+    good=HELLO,
+    bad=stream(text("Hello"), tail=ended(usage={"billed_units": USAGE["tokens"]})),
+)
+def end_is_whole(exchange: Exchange) -> Iterator[Finding]:
+    """message-end has delta.finish_reason and delta.usage (tokens and billed_units)."""
+    for told in ends_of(exchange):
+        reason = told.delta.get("finish_reason")
+        if not text_of(reason):
+            yield Finding("finish_reason", brief(reason), told.span)
+        if reason in FAILED:
+            continue
+        usage = members(told.delta.get("usage"))
+        for part in ("tokens", "billed_units"):
+            counts = members(usage.get(part))
+            if any(count(counts.get(name)) is None for name in ("input_tokens", "output_tokens")):
+                yield Finding(f"usage.{part} with input_tokens and output_tokens", f"usage {brief(usage)}", told.span)
+
+
+@server_rule(
+    "COH-009",
+    "message-start has the id",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f'{STREAMING}: message-start is "containing metadata for the request such as the id"; {REFERENCE}: role '
+    '"assistant"',
+    applies=COHERE,
+    good=HELLO,
+    bad=event("message-start", delta={"message": {"role": "assistant"}}) + text("Hello") + ended(),
+)
+def start_has_the_id(exchange: Exchange) -> Iterator[Finding]:
+    """message-start has an id and a message whose role is assistant."""
+    starts = view(exchange).of("message-start")
+    if not starts:
+        raise NotApplicable("the stream has no message-start (see COH-001)")
+    for told in starts:
+        if not text_of(told.value.get("id")):
+            yield Finding("an id", brief(told.value.get("id")), told.span)
+        if told.message.get("role") != "assistant":
+            yield Finding("role assistant", f"role {brief(told.message.get('role'))}", told.span)
