@@ -9,7 +9,7 @@ import msgspec
 
 from streamgauge.events import Malformed, Span
 from streamgauge.eventstream import EventMessage
-from streamgauge.evidence import streamed
+from streamgauge.evidence import brief, streamed
 from streamgauge.rules import Exchange, NotApplicable
 from streamgauge.wire import members, parse
 
@@ -24,6 +24,12 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     kind: str
     value: dict[str, Any]
     span: Span
+
+    @property
+    def key(self) -> Any:
+        """The block's index, or how it is shown where it is no number."""
+        index = self.value.get("contentBlockIndex")
+        return index if type(index) is int else brief(index)
 
 
 @dataclass(slots=True)

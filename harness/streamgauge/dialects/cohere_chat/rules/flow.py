@@ -33,8 +33,8 @@ COHERE = ("cohere-chat",)
     keyword="MUST",
     basis="vendor-doc",
     source=f'{STREAMING}: message-start is "The first event in the stream", message-end "The final event in the '
-    'stream", "Only one" of each "will be emitted"; "Each event has a type". That the type is the event\'s name too is in the '
-    "reference's example streams, and counts as non-strict",
+    'stream", "Only one" of each "will be emitted"; "Each event has a type". That the type is the event\'s name too is '
+    "in the reference's example streams, and counts as non-strict",
     applies=COHERE,
     known=(
         "https://github.com/ankit373/hydra/issues/859",
