@@ -68,14 +68,14 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Mypy, strict."""
-    session.install("-e", ".[openai,g4f,mock,bench]", *group("typing"), *group("test"))
+    session.install("-e", ".[openai,g4f,mock,bench,faults]", *group("typing"), *group("test"))
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, against the built wheel, with the Python that is here; `-- ARGS` go to pytest."""
-    install_wheel(session, f"{CLIENTS},mock", "test")
+    install_wheel(session, f"{CLIENTS},mock,faults", "test")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     if not session.posargs:
@@ -85,7 +85,7 @@ def tests(session: nox.Session) -> None:
 
 def _tests_with(session: nox.Session) -> None:
     """The tests with another Python, without coverage."""
-    install_wheel(session, f"{CLIENTS},mock", "test")
+    install_wheel(session, f"{CLIENTS},mock,faults", "test")
     session.run("python", "-m", "pytest", *session.posargs)
 
 
@@ -106,7 +106,7 @@ def tests_others(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """Every provider, sync and async, under every fault: matrix on the screen, reports in reports/."""
     REPORTS.mkdir(exist_ok=True)
-    install_wheel(session, CLIENTS)
+    install_wheel(session, f"{CLIENTS},faults")
     session.run(
         "streamgauge",
         "client",

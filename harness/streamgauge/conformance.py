@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from streamgauge.chat import ChatMessage, ChatRequest, Tool
 from streamgauge.engine import judge, shown
-from streamgauge.errors import StreamgaugeError
+from streamgauge.errors import StreamgaugeError, UnavailableError
 from streamgauge.events import EXCERPT, NO_SPAN, Span
 from streamgauge.faults import apply_faults, parse_faults
 from streamgauge.observation import Observation, Path, Run
@@ -28,6 +28,7 @@ from streamgauge.rules import Rule, Verdict, get_rule, rules_for
 from streamgauge.runner import Watch, observe_async, observe_sync, raised
 from streamgauge.script import Script, script_of
 from streamgauge.server import Mount, ReplayServer
+from streamgauge.surroundings import surroundings
 from streamgauge.verdicts import RunReport, Subject, base_versions, now
 from streamgauge.wire import elements, members, text
 
@@ -188,7 +189,7 @@ class Conformance:
         """Make the runs and judge them. Ctrl-C ends it early: the report then holds what was judged, as `partial`."""
         started = now()
         partial = False
-        with ReplayServer() as server:
+        with ReplayServer() as server, surroundings(server):
             try:
                 jobs = list(self.plan.jobs)
                 self._phase(server, [j for j in jobs if j == j.baseline])
@@ -237,12 +238,15 @@ class Conformance:
             self.on_progress(len(self._verdicts), len(self.plan.jobs), job, verdicts)
 
     def _waits(self, job: Job) -> bool:
-        return _falls_silent(apply_faults(script_of(self._recording(job)), job.fault))
+        script = apply_faults(script_of(self._recording(job)), job.fault)
+        return _falls_silent(script) or script.caller.pause > 0
 
     def _verdicts_of(self, server: ReplayServer, job: Job) -> tuple[Verdict, ...]:
         rules = self.plan.jobs[job]
         try:
             seen, judged = self._judged(server, job, rules)
+        except UnavailableError as error:  # a fault takes a library that is not here
+            return tuple(_verdict(job, rule).marked(verdict="skip", reason=str(error)) for rule in rules)
         except Exception as error:  # ours, not the client's: its exceptions are part of the run
             reason = f"the run could not be made: {type(error).__name__}: {error}"
             return tuple(_verdict(job, rule).marked(verdict="error", reason=reason) for rule in rules)
@@ -281,7 +285,7 @@ class Conformance:
             fault=job.fault,
             expected=recording.message,
             run=run,
-            body=script.delivered,
+            body=script.counted.delivered,
             baseline=run if job == job.baseline else self._observed.get(job.baseline),
             served=mount.served(run.began + ended),
             capabilities=frozenset(spec.capabilities),
@@ -290,11 +294,13 @@ class Conformance:
 
 def _run(spec: ProviderSpec, job: Job, mount: Mount, request: ChatRequest, script: Script) -> Run:
     """Make the run; a client that can't even be made is one that raised."""
-    silent = job.fault != "" and not job.stop and (_falls_silent(script) or _lasts(script) > SILENCE)
+    stop = job.stop or script.caller.leaves_after > 0
+    silent = job.fault != "" and not stop and (_falls_silent(script) or _lasts(script) > SILENCE)
     connection = Connection(base_url=mount.base_url, api_key=KEY, timeout=SILENCE if silent else PATIENCE)
     watch = Watch(
         timeout=HANGS if _falls_silent(script) and silent else PATIENCE if job == job.baseline else PATIENCE / 2,
-        stop_after=STOP_AFTER if job.stop else None,
+        stop_after=(script.caller.leaves_after or STOP_AFTER) if stop else None,
+        caller=script.caller,
         on_stopped=lambda: mount.wait(HANGS),
         modules=spec.modules,
         secrets=(KEY,),
@@ -315,8 +321,8 @@ def _falls_silent(script: Script) -> bool:
 
 
 def _lasts(script: Script) -> float:
-    """Seconds that the server takes on purpose."""
-    return sum(piece.delay for piece in script.pieces)
+    """Seconds that the server, or the client's caller, takes on purpose."""
+    return sum(piece.delay for piece in script.pieces) + script.caller.pause
 
 
 async def _run_async(spec: ProviderSpec, connection: Connection, request: ChatRequest, watch: Watch) -> Run:

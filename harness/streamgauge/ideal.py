@@ -12,6 +12,7 @@ from streamgauge.script import Script, script_of
 
 CAPABILITIES = frozenset(("sync", "async", "usage", "tools", "reasoning", "refusal", "n", "finish", "errors"))
 BEGAN = 1000.0
+CANCEL = 0x8
 REQUEST = ("POST", "/v1/chat/completions", {"accept": "text/event-stream"}, b"{}")
 
 
@@ -22,8 +23,11 @@ def ideal(rule: Rule, case: str, fault: str) -> Observation:
     requests: tuple[tuple[str, str, dict[str, str], bytes], ...] = (REQUEST,)
     if 300 <= script.status < 400 and script.then is not None:  # it follows redirects with the same method and body
         script, requests = script.then, (REQUEST, REQUEST)
-    stop = "stop" in rule.needs
-    run = read(script, stop=stop)
+    requests *= len(script.caller.before) + 1
+    requests = requests if script.transport.reachable else ()
+    http2 = script.transport.http2
+    stop = (script.caller.leaves_after or STOP_AFTER) if "stop" in rule.needs else 0
+    run = read(script.counted, stop_after=stop)
     return Observation(
         subject="ideal",
         path="sync",
@@ -32,28 +36,37 @@ def ideal(rule: Rule, case: str, fault: str) -> Observation:
         fault=fault,
         expected=recording.message,
         run=run,
-        body=script.delivered,
+        body=script.counted.delivered,
         baseline=plain(recording),
-        served=Served(requests=requests, sent=_sent(script), closed_early=0.0 if stop else None),
+        served=Served(
+            requests=requests,
+            sent=_sent(script.counted),
+            closed_early=0.0 if stop else None,
+            protocols=("HTTP/2" if http2 else "HTTP/1.1",) * len(requests),
+            resets=(CANCEL,) if stop and http2 else (),
+        ),
         capabilities=CAPABILITIES,
     )
 
 
 def plain(recording: Recording) -> Run:
     """Its run of a recording that nothing disturbs."""
-    return read(script_of(recording), stop=False)
+    return read(script_of(recording))
 
 
-def read(script: Script, *, stop: bool) -> Run:
-    """Each event comes right behind the write that completes it; the client returns at the end of the stream."""
+def read(script: Script, *, stop_after: int = 0) -> Run:
+    """Each event comes right behind the write that completes it; the client returns at the end of the stream, or
+    behind so many output events."""
+    if not script.transport.reachable:
+        return _failed((), (), "no connection")
     silent = script.ending == "hold" or script.head_delay is None
     if script.head_delay is None or (silent and not script.body):
         return _failed((), (), "nothing came", timeout=True)
     if script.status != 200 or _media_type(script) != script.dialect.media_type or not script.body:
         return _failed((), (), f"status {script.status}: {script.body.decode()}")
     events, times = _events(script)
-    if stop:
-        count = next(n for n in range(len(events) + 1) if _outputs(events[:n]) == STOP_AFTER)
+    if stop_after:
+        count = next(n for n in range(len(events) + 1) if _outputs(events[:n]) == stop_after)
         at = times[count - 1]
         return Run(events=events[:count], times=times[:count], began=BEGAN, duration=at, stopped_at=at)
     for number, event in enumerate(events):

@@ -18,7 +18,7 @@ from streamgauge.errors import UnavailableError
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import Recording
 from streamgauge.script import Piece, Script, script_of
-from streamgauge.server.connection import Plan
+from streamgauge.server.ledger import Plan
 from streamgauge.server.log import Answer, Log, Received, Sent, masked, masked_path, now
 from streamgauge.server.mount import Mount
 

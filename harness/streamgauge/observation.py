@@ -68,13 +68,16 @@ class Served:
 
     `requests` are (method, path, headers, body) in order of arrival, without look-ups such as GET /models.
     `sent` are (monotonic seconds, number of body bytes) per write; `closed_early` is the seconds between the
-    client's end and its closing of the connection, None where the server ended first.
+    client's end and its closing of the connection, None where the server ended first. `protocols` are the HTTP
+    versions of the requests, `resets` the codes with which the client reset streams of HTTP/2.
     """
 
     requests: tuple[tuple[str, str, dict[str, str], bytes], ...] = ()
     sent: tuple[tuple[float, int], ...] = ()
     closed_early: float | None = None
     open_connections: int = 0
+    protocols: tuple[str, ...] = ()
+    resets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

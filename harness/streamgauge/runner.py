@@ -19,6 +19,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.events import OUTPUT, Event
 from streamgauge.observation import Raised, Run
 from streamgauge.provider import Provider
+from streamgauge.script import ONLY_READS, Caller
 
 GRACE = 2.0
 """Seconds that a client has to clean up behind its stream before it counts as stuck."""
@@ -28,13 +29,15 @@ GRACE = 2.0
 class Watch:
     """How to observe. timeout: seconds until the run counts as hung. stop_after: close the iterator after so many
     output events, as a caller does who has seen enough; on_stopped is called then, before the client itself is
-    closed, so that what the early end did by itself can be looked at. modules: import names of the client library,
-    for telling whose exception was raised. secrets: texts that no message may show.
+    closed, so that what the early end did by itself can be looked at. caller: what the caller does besides; streams
+    that it asked for before are not part of the run. modules: import names of the client library, for telling whose
+    exception was raised. secrets: texts that no message may show.
     """
 
     timeout: float = 60.0
     stop_after: int | None = None
     on_stopped: Callable[[], object] | None = None
+    caller: Caller = ONLY_READS
     modules: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
@@ -51,6 +54,10 @@ class _Record:
     stopped_at: float | None = None
     raised: Raised | None = None
 
+    def start(self) -> None:
+        """The stream that counts is asked for now."""
+        self.began = time.monotonic()
+
     def take(self, event: Event) -> bool:
         """Keep an event; whether the caller has now seen enough."""
         self.times.append(time.monotonic() - self.began)
@@ -60,6 +67,11 @@ class _Record:
             return False
         self.stopped_at = time.monotonic() - self.began
         return True
+
+    def pause(self) -> float:
+        """Seconds that the caller now takes for itself: behind the first output event."""
+        pausing = self.outputs == 1 and isinstance(self.events[-1], OUTPUT)
+        return self.watch.caller.pause if pausing else 0.0
 
     def run(self, *, hung: bool = False, left_tasks: Iterable[str] = ()) -> Run:
         count = min(len(self.events), len(self.times))  # a hung worker may be between the two
@@ -82,10 +94,15 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
 
     def work() -> None:
         try:
+            for leaves_after in record.watch.caller.before:
+                _before(provider, request, leaves_after)
+            record.start()
             with closing(_closable(provider.stream(request))) as events:
                 for event in events:
                     if record.take(event):
                         break
+                    if pause := record.pause():
+                        time.sleep(pause)
             if record.stopped_at is not None and record.watch.on_stopped:
                 record.watch.on_stopped()
         except BaseException as error:  # whatever it is, it is what the client's caller got
@@ -100,6 +117,26 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
         return record.run()
     threading.Thread(target=_close_quietly, args=(provider,), daemon=True).start()
     return record.run(hung=True)
+
+
+def _before(provider: Provider, request: ChatRequest, leaves_after: int) -> None:
+    """A stream that nobody looks at: it may end as it likes."""
+    outputs = 0
+    with suppress(Exception), closing(_closable(provider.stream(request))) as events:
+        for event in events:
+            outputs += isinstance(event, OUTPUT)
+            if leaves_after and outputs >= leaves_after:
+                return
+
+
+async def _before_async(provider: Provider, request: ChatRequest, leaves_after: int) -> None:
+    outputs = 0
+    with suppress(Exception):
+        async with aclosing(_aclosable(provider.astream(request))) as events:
+            async for event in events:
+                outputs += isinstance(event, OUTPUT)
+                if leaves_after and outputs >= leaves_after:
+                    return
 
 
 def _closable(events: Iterator[Event]) -> Generator[Event, None, None]:
@@ -140,10 +177,15 @@ async def observe_async(provider: Provider, request: ChatRequest, watch: Watch |
 
 async def _consume(provider: Provider, request: ChatRequest, record: _Record) -> None:
     try:
+        for leaves_after in record.watch.caller.before:
+            await _before_async(provider, request, leaves_after)
+        record.start()
         async with aclosing(_aclosable(provider.astream(request))) as events:
             async for event in events:
                 if record.take(event):
                     break
+                if pause := record.pause():
+                    await asyncio.sleep(pause)
         if record.stopped_at is not None and record.watch.on_stopped:
             await asyncio.to_thread(record.watch.on_stopped)  # the loop goes on: it may be what closes
     except Exception as error:

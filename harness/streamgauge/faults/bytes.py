@@ -81,6 +81,26 @@ def random_cuts(script: Script, argument: str) -> Script:
     return script.with_body(sizes)
 
 
+@fault(
+    "F-A04b",
+    "cuts",
+    "Writes cut at these positions",
+    layer="bytes",
+    effect="lossless",
+    argument="positions with a comma between them",
+    variants=("1,2,9",),
+    expected=SAME,
+)
+def cuts(script: Script, argument: str) -> Script:
+    """What is left of drawn cuts when the smallest that matter are looked for; those behind the end cut nothing."""
+    body = script.body
+    marks = sorted({int(word) for word in argument.split(",") if word})
+    if marks and marks[0] < 1:
+        raise ValueError("a cut is behind the first byte")
+    edges = [0, *(m for m in marks if m < len(body)), len(body)]
+    return script.with_body(body[a:b] for a, b in zip(edges, edges[1:], strict=False))
+
+
 _PLACES = {
     "utf-8": re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])|(?<=[\xe0-\xf4][\x80-\xbf])(?=[\x80-\xbf])"),
     "crlf": re.compile(rb"\r(?=\n)"),

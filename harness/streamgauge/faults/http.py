@@ -68,13 +68,13 @@ def framing(script: Script, argument: str) -> Script:
     "A compressed body, flushed at each event",
     layer="http",
     effect="lossless",
-    argument="gzip or deflate",
-    variants=("gzip", "deflate"),
+    argument="gzip, deflate, br or zstd",
+    variants=("gzip", "deflate", "br", "zstd"),
     expected="the same events, each as soon as it has come",
 )
 def content_coding(script: Script, argument: str) -> Script:
     """RFC 9110 8.4; only for clients whose Accept-Encoding names it."""
-    return script.but(coding=one_of(argument, "gzip", "deflate"))
+    return script.but(coding=one_of(argument, "gzip", "deflate", "br", "zstd"))
 
 
 @fault(

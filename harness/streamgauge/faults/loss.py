@@ -128,11 +128,11 @@ def length_too_short(script: Script, argument: str) -> Script:
     "A compressed body whose end is missing",
     layer="loss",
     effect="truncated",
-    argument="gzip or deflate",
-    variants=("gzip", "deflate"),
+    argument="gzip, deflate, br or zstd",
+    variants=("gzip", "deflate", "br", "zstd"),
     expected="the library's error: the body can't be decoded to its end",
 )
 def truncated_coding(script: Script, argument: str) -> Script:
     """Half of the events, then a clean end of the message without the end of the gzip member (RFC 1952 2.3)."""
     kept = script.with_body(script.frames()[: halfway(script)])
-    return kept.but(coding=one_of(argument, "gzip", "deflate"), coding_cut=True)
+    return kept.but(coding=one_of(argument, "gzip", "deflate", "br", "zstd"), coding_cut=True)

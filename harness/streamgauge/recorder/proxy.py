@@ -16,7 +16,7 @@ from streamgauge.recorder.keep import Asked, Keeper
 from streamgauge.recorder.tap import Peer, Tap, Upstream, exchange
 from streamgauge.recordings import Recording
 from streamgauge.registry import all_dialects
-from streamgauge.server.http1 import BadRequest, Continue, Request, RequestReader, status_line
+from streamgauge.server.http1 import BadRequest, Continue, Preface, Request, RequestReader, status_line
 
 HOST = "127.0.0.1"
 LINGER = 1.0
@@ -99,6 +99,9 @@ class RecordingProxy:
                             await client.send(b"HTTP/1.1 100 Continue\r\n\r\n")
                         case BadRequest():
                             await client.send(_refusal(400, item.reason))
+                            return
+                        case Preface():
+                            await client.send(_refusal(505, "the recorder speaks HTTP/1.1"))
                             return
                         case Request():
                             if not await self._forward(client, item):

@@ -1,13 +1,15 @@
-"""The client rule that compares a client's answer with the recording's: the one place where a peculiarity is blamed."""
+"""Client rules for the answer as a whole. The first compares it with the recording's, and is the one place where a
+peculiarity that a client always has is blamed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamgauge.events import excerpt
+from streamgauge.events import Event, Usage, excerpt
 from streamgauge.message import Choice
 from streamgauge.observation import Observation
-from streamgauge.rulebook.client_judging import loses_an_event, outcome
+from streamgauge.rulebook.client_judging import difference, loses_an_event, merged, outcome, prerequisite
 from streamgauge.rules import Finding, NotApplicable, client_rule
 
 MEMBERS = {
@@ -60,3 +62,37 @@ def _compare(name: str, want: object, got: object) -> Iterator[Finding]:
         yield Finding(f"{name}: {excerpt(want[start:])!r}", f"from character {start} on: {excerpt(got[start:])!r}")
     else:
         yield Finding(f"{name}: {excerpt(repr(want))}", excerpt(repr(got)))
+
+
+@client_rule(
+    "OAC-042",
+    "choices may be interleaved in any order",
+    group="chunk-schema",
+    applies=("openai-chat", "openai-completions"),
+    keyword="MUST",
+    basis="vendor-doc",
+    source="OpenAI API reference, The chat completion chunk object: index is the choice's place in the list, which "
+    "alone says what a chunk belongs to",
+    statement="With n > 1 each choice is the same, however the chunks of the choices are interleaved.",
+    faults=("interleave:first", "interleave:last", "interleave:1"),
+    cases=("two-choices",),
+    broken=loses_an_event,
+)
+def any_interleaving(seen: Observation) -> Iterator[Finding]:
+    """Each choice for itself: their order among each other is the stream's."""
+    if "n" not in seen.capabilities:
+        raise NotApplicable(f"{seen.subject} does not declare 'n': it shows one choice")
+    missing = list(prerequisite(seen))
+    yield from missing
+    if missing or seen.baseline is None:
+        return
+    want, got = merged(_by_choice(seen.baseline.said)), merged(_by_choice(seen.run.said))
+    if not seen.run.succeeded:
+        yield Finding(f"the same {len(seen.baseline.said)} events as without the fault", outcome(seen.run))
+    elif want != got:
+        yield difference(want, got)
+
+
+def _by_choice(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The events of one choice after the other; usage, which is of none of them, last."""
+    return tuple(sorted(events, key=lambda e: (isinstance(e, Usage), e.choice)))

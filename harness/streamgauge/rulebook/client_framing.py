@@ -99,6 +99,7 @@ def split_crlf(seen: Observation) -> Iterator[Finding]:
         "random-cuts:1",
         "random-cuts:2",
         "random-cuts:3",
+        "cuts:1,2,9",
         "cut-inside:field",
         "cut-inside:escape",
         "cut-inside:terminator",

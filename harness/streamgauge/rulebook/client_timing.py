@@ -98,7 +98,7 @@ def times_out(seen: Observation) -> Iterator[Finding]:
     statement="Breaking out of iteration, close() or task cancellation closes the HTTP response promptly, no leaked "
     "connection or task.",
     known=("florimondmanca/httpx-sse CHANGELOG 0.4.1 (Pull 30)",),
-    faults=("stall:middle", "slow-drip:20"),
+    faults=("stall:middle", "slow-drip:20", "slow-drip:20+leave:1"),
     cases=TEXT,
     needs=("stop",),
     broken=lambda seen: replace(seen, served=replace(seen.served, closed_early=None)),

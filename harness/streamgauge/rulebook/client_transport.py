@@ -249,7 +249,13 @@ def chunk_bounds(seen: Observation) -> Iterator[Finding]:
     source="RFC 9110 8.4 (content codings are decoded by the recipient) and 12.5.3 (Accept-Encoding names those that "
     "the client accepts)",
     statement="A compressed stream, flushed at each event, carries the same events, for a client that accepts it.",
-    faults=("content-coding:gzip", "content-coding:deflate", "content-coding:gzip+byte-by-byte"),
+    faults=(
+        "content-coding:gzip",
+        "content-coding:deflate",
+        "content-coding:br",
+        "content-coding:zstd",
+        "content-coding:gzip+byte-by-byte",
+    ),
     cases=TEXT,
     broken=dies,
 )

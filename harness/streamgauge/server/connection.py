@@ -1,50 +1,34 @@
-"""One connection of the replay server: reads requests, plays scripts, notices when the client goes."""
+"""One HTTP/1.1 connection of the replay server: reads requests, plays scripts, notices when the client goes."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import socket
-import struct
-import sys
-import zlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 from streamgauge.script import Script
+from streamgauge.server.coding import coder
 from streamgauge.server.http1 import (
     BadRequest,
     Continue,
+    Preface,
     Request,
     RequestReader,
     accepted,
     bodiless,
-    coder,
     end_bytes,
     head_bytes,
     piece_writes,
 )
-from streamgauge.server.log import Answer, Log, Received, Sent, masked, masked_path, now
+from streamgauge.server.kernel import linger_not
+from streamgauge.server.ledger import UNLOGGED, Ledger, Planner, Record, Refuser
+from streamgauge.server.log import Received, masked, masked_path, now
+from streamgauge.server.pace import Pace
+from streamgauge.server.tls import Alive, TLSTransport
 
 PIPELINE_LIMIT = 64
-TURN = 0.001
-"""Seconds for which one stream may send without letting the others have their turn."""
-
-_SIOCOUTQNSD = 0x894B  # bytes that the kernel has not sent yet (linux/sockios.h)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What one request gets. `log` is None for what nobody looks at afterwards."""
-
-    script: Script
-    log: Log | None = None
-    look_up: bool = False
-
-
-Planner = Callable[[Received], Plan]
 
 
 class ServerConnection(asyncio.Protocol):
@@ -52,24 +36,31 @@ class ServerConnection(asyncio.Protocol):
 
     The write buffer's limit is zero: the next piece waits until the kernel has taken the last one, so that a slow
     reader costs one piece of memory and the send log tells the truth.
+
+    other: makes the connection that takes over from a client that speaks HTTP/2 unasked.
     """
 
     def __init__(
-        self, number: int, plan: Planner, refuse: Callable[[str], Script], alive: set[ServerConnection]
+        self,
+        number: int,
+        plan: Planner,
+        refuse: Refuser,
+        alive: set[Alive],
+        other: Callable[[], asyncio.Protocol] | None = None,
     ) -> None:
         self._number = number
         self._plan = plan
         self._refuse = refuse
         self._alive = alive
+        self._other = other
         self._reader = RequestReader()
         self._waiting: deque[Request | BadRequest] = deque()
         self._wake = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
-        self._logs: list[Log] = []
-        self._answer: tuple[Log, Answer] | None = None
+        self._ledger = Ledger(number)
+        self._record = UNLOGGED
         self._task: asyncio.Task[None] | None = None
-        self._we_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -83,20 +74,34 @@ class ServerConnection(asyncio.Protocol):
         for item in self._reader.feed(data):
             if isinstance(item, Continue):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            elif isinstance(item, Preface):
+                self._hand_over(item)
+                return
             elif len(self._waiting) < PIPELINE_LIMIT:
                 self._waiting.append(item)
             else:
                 self.abort()
         self._wake.set()
 
+    def _hand_over(self, preface: Preface) -> None:
+        if self._other is None:
+            self._waiting.append(BadRequest("HTTP/2 takes pip install 'streamgauge[http2]'"))
+            self._wake.set()
+            return
+        if self._task is not None:
+            self._task.cancel()
+        self._alive.discard(self)
+        other = self._other()
+        self._transport.set_protocol(other)
+        other.connection_made(self._transport)
+        other.data_received(preface.data)
+
     def eof_received(self) -> None:
         self._client_left()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        if not self._we_closed:
-            self._client_left()
-        for log in self._logs:
-            log.close(self._number, None)
+        self._client_left()
+        self._ledger.lost()
         self._alive.discard(self)
         if self._task is not None:
             self._task.cancel()
@@ -109,24 +114,15 @@ class ServerConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection without ceremony."""
-        self._we_closed = True
+        self._ledger.closed = True
         self._transport.abort()
 
     @property
-    def task(self) -> asyncio.Task[None] | None:
-        return self._task
+    def tasks(self) -> list[asyncio.Task[None]]:
+        return [] if self._task is None else [self._task]
 
     def _client_left(self) -> None:
-        if self._we_closed:
-            return
-        self._we_closed = True  # whatever follows, the client was first
-        at = now()
-        if self._answer is not None:
-            log, answer = self._answer
-            log.end(answer, "client", at)
-        for log in self._logs:
-            log.close(self._number, at)
-        if self._task is not None:
+        if self._ledger.left(self._record) and self._task is not None:
             self._task.cancel()
 
     async def _serve(self) -> None:
@@ -136,7 +132,7 @@ class ServerConnection(asyncio.Protocol):
                 await self._wake.wait()
             item = self._waiting.popleft()
             if isinstance(item, BadRequest):
-                await self._play(self._refuse(item.reason), None, head_only=False, keep_alive=False)
+                await self._play(self._refuse(item.reason), head_only=False, keep_alive=False)
             else:
                 await self._respond(item)
 
@@ -148,71 +144,54 @@ class ServerConnection(asyncio.Protocol):
             request.body,
             now(),
             self._number,
+            request.version,
         )
         plan = self._plan(received)
         script = accepted(plan.script, request)
         keep_alive = script.keep_alive and script.framing != "close" and not request.close
         keep_alive = keep_alive and script.declared_length is None  # nobody knows where the next answer begins
-        record = None
-        if plan.log is not None:
-            record = (plan.log, plan.log.begin(received, look_up=plan.look_up))
-            self._answer = record
-            if plan.log not in self._logs:
-                self._logs.append(plan.log)
-        await self._play(script, record, head_only=request.method == "HEAD", keep_alive=keep_alive)
-        self._answer = None
+        self._record = self._ledger.begin(plan, received)
+        await self._play(script, head_only=request.method == "HEAD", keep_alive=keep_alive)
+        self._record = UNLOGGED
 
-    async def _play(
-        self, script: Script, record: tuple[Log, Answer] | None, *, head_only: bool, keep_alive: bool
-    ) -> None:
+    async def _play(self, script: Script, *, head_only: bool, keep_alive: bool) -> None:
+        if isinstance(self._transport, TLSTransport):
+            self._transport.record_size = script.transport.record_size
+            self._transport.close_notify = script.transport.close_notify
         if script.head_delay is None:
             await self._hold()
         if script.head_delay:
             await asyncio.sleep(script.head_delay)
         await self._write(head_bytes(script, keep_alive=keep_alive))
         if not head_only and not bodiless(script.status):
-            await self._send_pieces(script, record)
+            await self._send_pieces(script, self._record)
             match script.ending:
                 case "complete":
                     await self._write(end_bytes(script))
-                case "fin":
-                    keep_alive = False
                 case "reset":
                     await self._reset()
                 case "hold":
                     await self._hold()
-        if record is not None:
-            log, answer = record
-            log.end(answer, "server", now())
+                case _:
+                    keep_alive = False
+        self._record.ended()
         if not keep_alive:
-            self._we_closed = True
+            self._ledger.closed = True
             self._transport.close()
 
-    async def _send_pieces(self, script: Script, record: tuple[Log, Answer] | None) -> None:
-        loop = asyncio.get_running_loop()
+    async def _send_pieces(self, script: Script, record: Record) -> None:
         compressor = coder(script)
-        due = turn = loop.time()
+        pace = Pace()
         for piece in script.pieces:
-            if piece.delay:
-                # A schedule, not a chain of sleeps, whose errors would add up.
-                due += piece.delay
-                await asyncio.sleep(max(0.0, due - loop.time()))
-                turn = loop.time()
-            elif loop.time() - turn > TURN:
-                await asyncio.sleep(0)
-                turn = loop.time()
+            await pace.wait(piece.delay)
             await self._room()
-            if record is not None:  # before the write: whoever has received a piece finds it in the log
-                log, answer = record
-                log.sends.append(Sent(now(), len(piece.data), answer.request))
-            body = piece.data
-            if compressor is not None:
-                body = compressor.compress(body) + compressor.flush(zlib.Z_SYNC_FLUSH)
+            record.sent(len(piece.data))
+            body = piece.data if compressor is None else compressor.piece(piece.data)
             for data in piece_writes(script, body):
                 self._transport.write(data)
         await self._drained.wait()
         if compressor is not None and not script.coding_cut:
-            await self._write(b"".join(piece_writes(script, compressor.flush())))
+            await self._write(b"".join(piece_writes(script, compressor.end())))
 
     async def _write(self, data: bytes) -> None:
         await self._room()
@@ -230,17 +209,5 @@ class ServerConnection(asyncio.Protocol):
         await asyncio.Event().wait()  # until the client closes, or the server is closed
 
     async def _reset(self) -> None:
-        """RST: a close with SO_LINGER 0, once the kernel has sent what it has, which the RST would discard."""
-        for _ in range(1000):
-            if not _unsent(self._socket):
-                break
-            await asyncio.sleep(0.001)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._we_closed = True
-        self._transport.abort()
-
-
-def _unsent(sock: socket.socket) -> int:
-    if sys.platform != "linux":
-        return 0
-    return int.from_bytes(fcntl.ioctl(sock.fileno(), _SIOCOUTQNSD, b"\0" * 4), sys.byteorder)
+        await linger_not(self._socket)
+        self.abort()

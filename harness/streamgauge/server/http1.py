@@ -5,12 +5,11 @@ Source: RFC 9112 (HTTP/1.1). Lenient about what arrives, and free to break the r
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
-from typing import Protocol
+from typing import TypeAlias
 
 from streamgauge.script import Script
 from streamgauge.trace import Headers
@@ -18,13 +17,6 @@ from streamgauge.trace import Headers
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes that a request's head and body may have. Security limits: more ends the connection."""
-
-
-class Compressor(Protocol):
-    """What zlib calls a compressor object."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self, mode: int = ..., /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +41,20 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class Preface:
+    """A client that speaks HTTP/2 without having asked whether we do (RFC 9113 3.3); `data` is all that came."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class BadRequest:
     """Bytes that are no request; nothing after them can be read."""
 
     reason: str
+
+
+Item: TypeAlias = Request | Continue | Preface | BadRequest
 
 
 class RequestReader:
@@ -64,8 +66,8 @@ class RequestReader:
         self._body = bytearray()
         self._dead = False
 
-    def feed(self, data: bytes) -> list[Request | Continue | BadRequest]:
-        out: list[Request | Continue | BadRequest] = []
+    def feed(self, data: bytes) -> list[Item]:
+        out: list[Item] = []
         if not self._dead:
             self._buffer += data
             try:
@@ -76,7 +78,7 @@ class RequestReader:
                 out.append(BadRequest(str(error)))
         return out
 
-    def _step(self, out: list[Request | Continue | BadRequest]) -> bool:
+    def _step(self, out: list[Item]) -> bool:
         """Take one head or one body off the buffer, if it is all there."""
         if self._head is None:
             return self._take_head(out)
@@ -91,13 +93,17 @@ class RequestReader:
             self._head, self._body = None, bytearray()
         return whole
 
-    def _take_head(self, out: list[Request | Continue | BadRequest]) -> bool:
+    def _take_head(self, out: list[Item]) -> bool:
         while self._buffer[:2] == b"\r\n":  # RFC 9112 2.2: ignore an empty line before the request-line
             del self._buffer[:2]
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > HEAD_LIMIT:
                 raise ValueError(f"the request's head is longer than {HEAD_LIMIT} bytes")
+            return False
+        if self._buffer.startswith(b"PRI * HTTP/2.0\r\n"):
+            out.append(Preface(bytes(self._buffer)))
+            self._buffer.clear()
             return False
         head = parse_head(bytes(self._buffer[:end]))
         del self._buffer[: end + 4]
@@ -171,22 +177,16 @@ def accepted(script: Script, request: Request) -> Script:
     """The script as this request can have it: HTTP/1.0 knows no chunks, and a coding must have been offered."""
     if script.coding:
         # The compressed length is not known when the headers are sent.
-        offered = script.coding in request.headers.get("accept-encoding", "")
-        script = script.but(framing="chunked") if offered else script.but(coding="")
+        script = script.but(framing="chunked") if offered(script.coding, request) else script.but(coding="")
     if request.version == "HTTP/1.0" and script.framing == "chunked":
         script = script.but(framing="close")
     return script
 
 
-def coder(script: Script) -> Compressor | None:
-    """What compresses the body of this answer; None where it goes as it is."""
-    match script.coding:
-        case "gzip":
-            return zlib.compressobj(wbits=31)
-        case "deflate":
-            return zlib.compressobj(wbits=15)
-        case _:
-            return None
+def offered(coding: str, request: Request) -> bool:
+    """Whether the client has said that it can take this coding off (RFC 9110 12.5.3)."""
+    listed = request.headers.get("accept-encoding", "").lower().split(",")
+    return coding in (part.partition(";")[0].strip() for part in listed)
 
 
 def head_bytes(script: Script, *, keep_alive: bool) -> bytes:
@@ -218,7 +218,10 @@ def field_lines(fields: Headers) -> bytes:
 
 
 def piece_writes(script: Script, data: bytes) -> Iterator[bytes]:
-    """The writes that carry one piece: a single one, unless the framing itself is to be cut."""
+    """The writes that carry one piece: a single one, unless the framing itself is to be cut; none for no bytes, which
+    as a chunk would be the last one."""
+    if not data:
+        return
     if script.framing != "chunked":
         yield data
         return

@@ -37,7 +37,8 @@ def _mask(value: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Received:
     """One request. `headers` have lower-case names and masked secrets; `at` is `time.monotonic()` seconds at which
-    it was complete; `connection` numbers the server's connections, so that reuse shows."""
+    it was complete; `connection` numbers the server's connections, so that reuse shows; `protocol` is "HTTP/1.1",
+    "HTTP/1.0" or "HTTP/2"."""
 
     method: str
     path: str
@@ -45,6 +46,7 @@ class Received:
     body: bytes
     at: float
     connection: int
+    protocol: str = "HTTP/1.1"
 
     @property
     def json(self) -> Any:
@@ -66,13 +68,17 @@ class Sent(NamedTuple):
 
 @dataclass(slots=True)
 class Answer:
-    """The fate of one request: who ended the answer, and when (`time.monotonic()` seconds)."""
+    """The fate of one request: who ended the answer, and when (`time.monotonic()` seconds).
+
+    reset: the code of the client's RST_STREAM, where it ended the answer so.
+    """
 
     request: int
     connection: int
     look_up: bool = False
     ended_by: Literal["server", "client", ""] = ""
     ended_at: float = 0.0
+    reset: int | None = None
 
 
 @dataclass(slots=True)
@@ -95,11 +101,11 @@ class Log:
             self.changed.notify_all()
         return answer
 
-    def end(self, answer: Answer, by: Literal["server", "client"], at: float) -> None:
+    def end(self, answer: Answer, by: Literal["server", "client"], at: float, reset: int | None = None) -> None:
         """Note who ended an answer; the first to do so counts."""
         with self.changed:
             if not answer.ended_by:
-                answer.ended_by, answer.ended_at = by, at
+                answer.ended_by, answer.ended_at, answer.reset = by, at, reset
             self.changed.notify_all()
 
     def close(self, connection: int, at: float | None) -> None:
@@ -120,11 +126,14 @@ class Log:
         with self.changed:
             asked = [r for r, a in zip(self.requests, self.answers, strict=True) if not a.look_up]
             left = [a.ended_at for a in self.answers if not a.look_up and a.ended_by == "client"]
+            resets = [a.reset for a in self.answers if not a.look_up and a.reset is not None]
             return Served(
                 requests=tuple((r.method, r.path, r.headers, r.body) for r in asked),
                 sent=tuple((s.at, s.size) for s in self.sends if not self.answers[s.request].look_up),
                 closed_early=max(0.0, left[-1] - (since or left[-1])) if left else None,
                 open_connections=len(self.open),
+                protocols=tuple(r.protocol for r in asked),
+                resets=tuple(resets),
             )
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from streamgauge.observation import Served
 from streamgauge.script import Script
-from streamgauge.server.connection import Plan
+from streamgauge.server.ledger import Plan
 from streamgauge.server.log import Log, Received, Sent
 from streamgauge.server.routes import DEFAULT_DIALECT, dialect_of, models_of, refusal, streaming_paths, without_query
 

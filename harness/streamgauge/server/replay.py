@@ -5,31 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import itertools
 import secrets
 import threading
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.script import Script
-from streamgauge.server.connection import Plan, ServerConnection
+from streamgauge.script import Certificate, Script, Transport
+from streamgauge.server.certificates import authority
+from streamgauge.server.ledger import Plan
+from streamgauge.server.listeners import HOST, Kind, Listeners
 from streamgauge.server.log import Received
 from streamgauge.server.mount import Mount
+from streamgauge.server.needs import need, require
 from streamgauge.server.routes import Player, bad_request, json_script, refusal, without_query
-
-HOST = "127.0.0.1"
-BACKLOG = 1024
 
 
 class ReplayServer:
     """Plays scripts to any HTTP client; a context manager.
 
     port: 0 takes a free one. speed: how recordings that are picked by URL are played, as in `script_of`. case,
-    fault, pace: see `Player`.
+    fault, pace: see `Player`. tls: the certificate of the server's own URL, by default none: cleartext. http2: offer
+    it there by ALPN; in cleartext a client that begins with it is answered in it anyway, if h2 is installed.
 
-    Raises StreamgaugeError on entering where the port can't be had.
+    A script that needs another transport than that is mounted on a listener of its own.
+
+    Raises StreamgaugeError on entering where the port can't be had, or a library is missing.
     """
 
     def __init__(
@@ -40,33 +44,50 @@ class ReplayServer:
         case: str = "plain-text",
         fault: str = "",
         pace: float | None = None,
+        tls: Certificate = "",
+        http2: bool = False,
     ) -> None:
         self._wanted = port
-        self._player = Player(case, fault, speed, pace)
+        self._player = Player(case, fault, speed, pace, secure=bool(tls))
         self._mounts: dict[str, Mount] = {}
-        self._numbers = itertools.count(1)
-        self._alive: set[ServerConnection] = set()
+        self._listeners = Listeners(self._plan, bad_request, Kind(tls, http2 and bool(tls)))
+        self._needs = (*(("cryptography",) if tls else ()), *(("h2",) if http2 else ()))
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
         self._failure: OSError | None = None
-        self._port = 0
+        self._folder: TemporaryDirectory[str] | None = None
 
     @property
     def url(self) -> str:
         """`http://127.0.0.1:PORT`; raises StreamgaugeError before the server was started."""
         if self._thread is None:
             raise StreamgaugeError("the replay server does not run: use it in a with statement, or call start()")
-        return f"http://{HOST}:{self._port}"
+        return self._listeners.origin(self._listeners.own)
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The certificate of the authority that clients must trust; raises UnavailableError without cryptography."""
+        return authority().pem
+
+    @property
+    def ca_file(self) -> Path:
+        """The same as a file, which is there until the server is closed."""
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="streamgauge-ca-")
+            (Path(self._folder.name) / "ca.pem").write_bytes(self.ca_pem)
+        return Path(self._folder.name) / "ca.pem"
 
     @property
     def open_connections(self) -> int:
         """Connections that are open now, mounted or not."""
-        return len(self._alive)
+        return len(self._listeners.alive)
 
     def start(self) -> Self:
         """Listen; returns when clients can connect."""
         if self._thread is not None:
             raise StreamgaugeError("the replay server runs already")
+        for module in self._needs:
+            need(module)
         self._thread = threading.Thread(target=self._run, name="streamgauge-replay", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -84,6 +105,9 @@ class ReplayServer:
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         self._thread = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -104,13 +128,27 @@ class ReplayServer:
     def mount(self, script: Script | Callable[[Received], Script], *, base_path: str = "/v1") -> Mount:
         """Offer a script under a URL of its own; a function is asked at each request, in the server's thread.
 
-        base_path: what `base_url` ends in where a function picks the script; a script's dialect knows its own.
+        base_path: what `base_url` ends in where a function picks the script; a script's dialect knows its own. Such
+        scripts are played on the server's own URL, whatever their transport is.
+
+        Raises UnavailableError where a library is missing that the script needs.
         """
         token = secrets.token_urlsafe(6)
-        url = f"{self.url}/m/{token}"
+        origin = self.url
+        if isinstance(script, Script):
+            require(script)
+            origin = self._origin(script.transport)
+        url = f"{origin}/m/{token}"
         base = script.dialect.base_path if isinstance(script, Script) else base_path
         mount = self._mounts[token] = Mount(url, url + base, script, self._unmount)
         return mount
+
+    def _origin(self, transport: Transport) -> str:
+        if transport.missing:
+            return self._listeners.nowhere(transport.missing)
+        kind = self._listeners.kind_of(transport)
+        asyncio.run_coroutine_threadsafe(self._listeners.open(kind), self._loop).result()
+        return self._listeners.origin(kind)
 
     def _unmount(self, mount: Mount) -> None:
         self._mounts.pop(mount.url.rpartition("/")[2], None)
@@ -122,22 +160,14 @@ class ReplayServer:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         try:
-            server = await self._loop.create_server(self._connection, HOST, self._wanted, backlog=BACKLOG)
+            await self._listeners.open(self._listeners.own, self._wanted)
         except OSError as error:
             self._failure = error
             self._started.set()
             return
-        self._port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
-        server.close()
-        tasks = [c.task for c in self._alive if c.task is not None]
-        for connection in tuple(self._alive):
-            connection.abort()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _connection(self) -> ServerConnection:
-        return ServerConnection(next(self._numbers), self._plan, bad_request, self._alive)
+        await self._listeners.close()
 
     def _plan(self, received: Received) -> Plan:
         if received.method == "OPTIONS":

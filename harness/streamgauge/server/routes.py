@@ -18,6 +18,7 @@ from streamgauge.recordings import shipped
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server.log import Received
+from streamgauge.server.needs import require
 
 DEFAULT_DIALECT = "openai-chat"
 """The dialect of cases that are named without one, as in `get_recording`."""
@@ -89,13 +90,14 @@ class Player:
     """Plays shipped recordings by URL.
 
     case, fault: what a request without a selector gets. speed: as in `script_of`; pace: seconds for each event
-    instead of the recorded times.
+    instead of the recorded times. secure: whether it is played over TLS.
     """
 
     case: str = "plain-text"
     fault: str = ""
     speed: float | None = None
     pace: float | None = None
+    secure: bool = False
 
     def script(self, received: Received) -> Script:
         """The answer to a request outside of all mounts."""
@@ -123,7 +125,10 @@ class Player:
         case, fault = self.case, self.fault
         if path.startswith("/play/"):
             case, fault = selectors(path, dialect)
-        return _script(find_case(case, dialect), fault, self.speed, self.pace)
+        script = _script(find_case(case, dialect), fault, self.speed, self.pace)
+        if script.transport.certificate and not self.secure:
+            return refusal(501, f"{fault} needs TLS, which this URL has not: streamgauge serve --fault {fault}")
+        return script
 
 
 @lru_cache(maxsize=128)
@@ -132,7 +137,9 @@ def _script(name: str, fault: str, speed: float | None, pace: float | None) -> S
     script = script_of(shipped()[name], speed=speed)
     if pace is not None:
         script = script.but(pieces=tuple(Piece(frame, pace) for frame in script.frames()))
-    return apply_faults(script, fault)
+    script = apply_faults(script, fault)
+    require(script)
+    return script
 
 
 def _nothing_at(path: str) -> tuple[str]:

@@ -1,0 +1,102 @@
+"""Where the replay server listens: one port of its own, and one more for each other kind that a script needs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count
+
+from streamgauge.script import Certificate, Transport
+from streamgauge.server.certificates import server_context
+from streamgauge.server.connection import ServerConnection
+from streamgauge.server.http2 import HTTP2Connection
+from streamgauge.server.ledger import Planner, Refuser
+from streamgauge.server.tls import Alive, TLSProtocol
+
+HOST = "127.0.0.1"
+BACKLOG = 1024
+NO_SUCH_HOST = "no-such-host.invalid"
+"""A name that no resolver knows (RFC 6761 6.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a listener speaks; http2: whether ALPN offers it. Cleartext HTTP/2 needs no listener of its own."""
+
+    certificate: Certificate = ""
+    http2: bool = False
+
+
+@dataclass(slots=True)
+class Listeners:
+    """Opened when they are needed; all connections of all of them are in `alive`. `own` is the server's own kind."""
+
+    plan: Planner
+    refuse: Refuser
+    own: Kind = Kind()
+    alive: set[Alive] = field(default_factory=set)
+    _ports: dict[Kind, int] = field(default_factory=dict)
+    _servers: list[asyncio.Server] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=lambda: count(1))
+    _deaf: socket.socket | None = None
+
+    async def open(self, kind: Kind, port: int = 0) -> int:
+        """The port of a kind; listens there from now on. Raises OSError where that can't be had."""
+        if kind not in self._ports:
+            server = await asyncio.get_running_loop().create_server(self._maker(kind), HOST, port, backlog=BACKLOG)
+            self._servers.append(server)
+            self._ports[kind] = server.sockets[0].getsockname()[1]
+        return self._ports[kind]
+
+    def _maker(self, kind: Kind) -> Callable[[], asyncio.Protocol]:
+        if not kind.certificate:
+            http2 = self._http2 if find_spec("h2") else None
+            return lambda: ServerConnection(next(self._numbers), self.plan, self.refuse, self.alive, http2)
+        context = server_context(kind.certificate, http2=kind.http2)
+        return lambda: TLSProtocol(context, self._agreed, self.alive)
+
+    def _agreed(self, http2: bool) -> asyncio.Protocol:
+        if http2:
+            return self._http2()
+        return ServerConnection(next(self._numbers), self.plan, self.refuse, self.alive)
+
+    def _http2(self) -> asyncio.Protocol:
+        return HTTP2Connection(next(self._numbers), self.plan, self.alive)
+
+    def kind_of(self, transport: Transport) -> Kind:
+        """The kind of listener that a script needs; the server's own where it needs none."""
+        if not transport.certificate:
+            return self.own
+        return Kind(transport.certificate, transport.http2)
+
+    def origin(self, kind: Kind) -> str:
+        """`http://127.0.0.1:PORT` of a listener that is open."""
+        return f"http{'s' if kind.certificate else ''}://{HOST}:{self._ports[kind]}"
+
+    def nowhere(self, what: str) -> str:
+        """The origin of a port that refuses (and is nobody else's as long as the server runs), or of no host."""
+        if what == "host":
+            return f"http://{NO_SUCH_HOST}"
+        if self._deaf is None:
+            self._deaf = socket.socket()
+            self._deaf.bind((HOST, 0))  # bound, so that nobody takes it, but not listening
+        return f"http://{HOST}:{self._deaf.getsockname()[1]}"
+
+    async def close(self) -> None:
+        """Drop every connection; returns when their tasks have ended."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self._ports.clear()
+        await asyncio.sleep(0)  # what was accepted in this turn of the loop is among the living in the next
+        tasks = [task for connection in self.alive for task in connection.tasks]
+        for connection in tuple(self.alive):
+            connection.abort()
+        await asyncio.gather(*tasks, asyncio.sleep(0), return_exceptions=True)
+        if self._deaf is not None:
+            with closing(self._deaf):
+                self._deaf = None
