@@ -23,6 +23,7 @@ from streamgauge.transport import (
     outgoing,
     patience,
     shown,
+    trust,
     unreachable,
 )
 from streamgauge.wire import members, parse, text
@@ -135,6 +136,7 @@ class HTTPProvider:
             "timeout": patience(connection.timeout),
             "trust_env": not is_loopback(connection.base_url),
             "limits": _LIMITS,
+            "verify": trust(),
         }
         self._client = httpx2.Client(**options)
         self._async_client = PerLoop(lambda: httpx2.AsyncClient(**options))

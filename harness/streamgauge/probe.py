@@ -32,6 +32,7 @@ from streamgauge.transport import (
     masked,
     outgoing,
     shown,
+    trust,
     unreachable,
 )
 from streamgauge.wire import Undecodable, elements, members, parse, text
@@ -136,7 +137,7 @@ def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: 
     url = join_url(base_url, dialect.models_path or "/")
     key = {dialect.auth.header: dialect.auth.prefix + api_key} if api_key else {}
     try:
-        answer = httpx2.get(url, headers=key, timeout=timeout, trust_env=not is_loopback(url))
+        answer = httpx2.get(url, headers=key, timeout=timeout, trust_env=not is_loopback(url), verify=trust())
     except NEVER_SENT as error:
         raise unreachable(url, error) from None
     except httpx2.RequestError as error:
@@ -202,7 +203,7 @@ def _send_spoilt(target: Target, request: ChatRequest, spoil: Callable[[bytes], 
     extensions = {"trace": recorder.on_trace}
     try:
         with (
-            httpx2.Client(timeout=target.timeout, trust_env=not is_loopback(out.url)) as client,
+            httpx2.Client(timeout=target.timeout, trust_env=not is_loopback(out.url), verify=trust()) as client,
             client.stream(
                 "POST", out.url, headers=out.headers, content=spoil(out.content), extensions=extensions
             ) as response,

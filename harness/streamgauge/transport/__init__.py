@@ -17,6 +17,7 @@ from streamgauge.transport.address import (
     unreachable,
 )
 from streamgauge.transport.exchange import TIMEOUT, Outgoing, Recorder, fetch, fetch_json, outgoing
+from streamgauge.transport.trust import trust
 
 __all__ = [
     "NEVER_SENT",
@@ -36,5 +37,6 @@ __all__ = [
     "patience",
     "reason",
     "shown",
+    "trust",
     "unreachable",
 ]

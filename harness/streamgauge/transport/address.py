@@ -9,6 +9,7 @@ import httpx2
 from streamgauge.dialect import Dialect
 from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.trace import TraceEnd
+from streamgauge.transport.trust import trust
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for TCP and TLS at most: an http server that is spoken to in TLS often says nothing at all."""
@@ -87,7 +88,7 @@ def diagnose(base_url: str, dialect: Dialect, *, timeout: float = 5.0) -> Backen
     """
     url = join_url(base_url, dialect.models_path or "/")
     try:
-        status = httpx2.get(url, timeout=timeout, trust_env=not is_loopback(url)).status_code
+        status = httpx2.get(url, timeout=timeout, trust_env=not is_loopback(url), verify=trust()).status_code
     except NEVER_SENT as error:
         return unreachable(url, error)
     except httpx2.RequestError:

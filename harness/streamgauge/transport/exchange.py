@@ -31,6 +31,7 @@ from streamgauge.transport.address import (
     reason,
     unreachable,
 )
+from streamgauge.transport.trust import trust
 
 TIMEOUT = 60.0
 """Seconds of silence after which a stream has failed, where nothing else is asked for."""
@@ -151,7 +152,7 @@ def fetch(
     recorder = Recorder(out, api_key, dialect.decoder() if stop_after is not None else None)
     try:
         with (
-            httpx2.Client(timeout=patience(timeout), trust_env=not is_loopback(out.url)) as client,
+            httpx2.Client(timeout=patience(timeout), trust_env=not is_loopback(out.url), verify=trust()) as client,
             client.stream(
                 "POST", out.url, headers=out.headers, content=out.content, extensions={"trace": recorder.on_trace}
             ) as response,
