@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from streamgauge.events import End
 from streamgauge.observation import Observation
 from streamgauge.rulebook.client_judging import (
     claims_success,
@@ -16,7 +17,7 @@ from streamgauge.rulebook.client_judging import (
     prerequisite,
     same_events,
 )
-from streamgauge.rules import Finding, client_rule
+from streamgauge.rules import Finding, NotApplicable, client_rule
 
 _rule = partial(client_rule, applies=("all",))
 COMPATIBLE = (
@@ -133,6 +134,8 @@ def after_the_terminator(seen: Observation) -> Iterator[Finding]:
 )
 def returns_at_the_terminator(seen: Observation) -> Iterator[Finding]:
     """The connection is held open behind it; the client was given a short read timeout."""
+    if not any(isinstance(e, End) and e.span[0] < e.span[1] for e in seen.dialect.decode(seen.body)):
+        raise NotApplicable(f"{seen.dialect.name} has no terminator: only the end of the message tells")
     yield from prerequisite(seen)
     if not seen.run.succeeded:
         yield Finding("the whole answer, at once", outcome(seen.run))

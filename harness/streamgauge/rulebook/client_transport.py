@@ -62,7 +62,9 @@ def _shows(seen: Observation) -> bool:
     """Whether the exception's message holds something of the body: its error's message, or its first words."""
     said = seen.run.raised.message if seen.run.raised else outcome(seen.run)
     body = seen.body.decode("utf-8", "replace").strip()
-    error = text(members(members(parse(body)).get("error")).get("message"))
+    answer = members(parse(body))
+    stated = answer.get("error", answer)  # Ollama's error is a text, Cohere's and Bedrock's message stands at the top
+    error = text(stated) or text(members(stated).get("message"))
     return not body or (error or body[:24]) in said or bool(seen.run.raised and "event-stream" in said)
 
 
