@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import CALLS, REQUEST, chat, text, usage
 from streamgauge.evidence import brief, streamed
-from streamgauge.message import Choice, Message, TokenUsage, ToolCall
+from streamgauge.message import Choice, Message, ServerToolCall, TokenUsage, ToolCall
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import Undecodable, elements, members, parse
 
@@ -17,6 +17,8 @@ CALLED = Message(
     "complete",
     (Choice(tool_calls=(ToolCall("x", "f", '{"a": 1}'), ToolCall("y", "g", "{}")), finish_reason="tool_calls"),),
 )
+ON_REQUEST = {"openai-chat", "openai-completions"}
+"""Dialects that state the usage of a stream only where it was asked for."""
 DE_FACTO = "de facto: the same endpoint and request with and without stream; no reference promises it"
 
 
@@ -87,23 +89,29 @@ def same_text(exchange: Exchange) -> Iterator[Finding]:
     bad=Example(body=CALLS.replace('"name":"g"', '"name":"h"'), reference=CALLED, dialect="openai-chat"),
 )
 def same_calls(exchange: Exchange) -> Iterator[Finding]:
-    """Names, ids count, order and arguments (as JSON values) are equal."""
+    """Names, ids count, order and arguments (as JSON values) are equal; so are the calls that the vendor ran itself."""
     pairs = list(_choices(exchange))
-    if not any(got.tool_calls or expected.tool_calls for _, got, expected in pairs):
+    if not any(c.tool_calls or c.server_tool_calls for _, *both in pairs for c in both):
         raise NotApplicable("no tool was called")
     for number, got, expected in pairs:
-        ours, theirs = _calls(got), _calls(expected)
+        ours, theirs = [*_calls(got.tool_calls), *_runs(got)], [*_calls(expected.tool_calls), *_runs(expected)]
         if ours != theirs:
             yield Finding(f"choice {number}: {brief(theirs)}", brief(ours))
 
 
-def _calls(choice: Choice) -> list[tuple[str, bool, Any]]:
+def _calls(calls: Iterable[ToolCall | ServerToolCall]) -> list[tuple[Any, ...]]:
     """Name, whether there is an id, arguments as a JSON value where they are one."""
-    found = []
-    for call in choice.tool_calls:
+    found: list[tuple[Any, ...]] = []
+    for call in calls:
         value = parse(call.arguments or "{}")
         found.append((call.name, bool(call.id), call.arguments if isinstance(value, Undecodable) else value))
     return found
+
+
+def _runs(choice: Choice) -> list[tuple[Any, ...]]:
+    """The same of the calls that the vendor ran itself, with what came of them."""
+    runs = choice.server_tool_calls
+    return [(*call, run.output) for call, run in zip(_calls(runs), runs, strict=True)]
 
 
 @server_rule(
@@ -153,8 +161,10 @@ def same_usage(exchange: Exchange) -> Iterator[Finding]:
     details are kept in the stream.
     """
     got, expected = _twin(exchange)
-    if got.usage is None or expected.usage is None:
-        raise NotApplicable("usage is not known on both sides")
+    if expected.usage is None:
+        raise NotApplicable("the non-streaming answer states no usage")
+    if got.usage is None and exchange.dialect.names & ON_REQUEST:
+        raise NotApplicable("the stream states no usage, which this dialect sends on request only (see USE-001)")
     if got.usage != expected.usage:
         yield Finding(brief(expected.usage), brief(got.usage))
 

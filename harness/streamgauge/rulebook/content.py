@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import REQUEST, chat, text
@@ -30,8 +30,7 @@ from streamgauge.wire import elements, members
 def stop_not_leaked(exchange: Exchange) -> Iterator[Finding]:
     """No delta contains any part of the stop sequence, also when it spans tokens."""
     request = exchange.request
-    stop = request.get("stop") or request.get("stop_sequences") or members(request.get("options")).get("stop")
-    stops = [s for s in ([stop] if isinstance(stop, str) else elements(stop)) if isinstance(s, str) and s]
+    stops = _stops(request)
     if not stops:
         raise NotApplicable("the request has no stop sequence")
     streamed(exchange)
@@ -41,6 +40,20 @@ def stop_not_leaked(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding(
                     f"text without {brief(sequence)}", f"choice {number}: {brief(choice.text[max(0, at - 30) :])}"
                 )
+
+
+_CONFIGS = ("options", "generationConfig", "generation_config", "inferenceConfig")
+_STOPS = ("stop", "stop_sequences", "stopSequences")
+
+
+def _stops(request: Mapping[str, Any]) -> list[str]:
+    """The stop sequences of a request, wherever its dialect puts them."""
+    found: list[Any] = []
+    for holder in (request, *(members(request.get(name)) for name in _CONFIGS)):
+        for name in _STOPS:
+            stop = holder.get(name)
+            found += [stop] if isinstance(stop, str) else elements(stop)
+    return [stop for stop in found if isinstance(stop, str) and stop]
 
 
 _MARKUP = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,13 +13,26 @@ import msgspec
 from streamgauge.dialects.openai_chat._samples import HELLO, chat, chunk, text
 from streamgauge.evidence import brief, streamed
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, Payload, server_rule, unreadable
+from streamgauge.wire import members, parse
 
 
-def _payloads(exchange: Exchange) -> tuple[Payload, ...]:
+def _payloads(exchange: Exchange) -> list[Payload]:
+    """The events; what one of them holds in base64, as Bedrock's InvokeModel does, in its place."""
     streamed(exchange)
     if not exchange.payloads:
         raise NotApplicable("the stream has no event")
-    return exchange.payloads
+    return [_inner(p) if hasattr(p.frame, "headers") else p for p in exchange.payloads]
+
+
+def _inner(payload: Payload) -> Payload:
+    coded = members(payload.value).get("bytes")
+    if not isinstance(coded, str):
+        return payload
+    try:
+        data = base64.b64decode(coded).decode("utf-8", "replace")
+    except ValueError:
+        return payload
+    return Payload(msgspec.structs.replace(payload.frame, data=data), parse(data))
 
 
 @server_rule(
@@ -140,7 +154,7 @@ def _repeated(data: str) -> str:
     """A member name that an object states twice, "" where there is none."""
     found: list[str] = []
 
-    def members(pairs: list[tuple[str, Any]]) -> None:
+    def unique(pairs: list[tuple[str, Any]]) -> None:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
@@ -149,5 +163,5 @@ def _repeated(data: str) -> str:
             seen.add(name)
 
     with suppress(ValueError, RecursionError):
-        json.loads(data, object_pairs_hook=members, parse_int=float)
+        json.loads(data, object_pairs_hook=unique, parse_int=float)
     return found[0] if found else ""

@@ -28,7 +28,7 @@ SILENCE = 16.0
     source=f"WHATWG HTML 9.2.5 Parsing an event stream ({WHATWG}#parsing-an-event-stream); RFC 3629; RFC 8259 8.1. "
     "U+FFFD that a model may have meant is not counted: only one that the non-streaming answer lacks, or that "
     "stands on both sides of the cut between two deltas",
-    applies=("sse",),
+    applies=("sse", "ndjson", "json-array"),
     known=(
         "https://github.com/ggml-org/llama.cpp/issues/28926",
         "https://github.com/ardanlabs/kronk/issues/275",
@@ -124,7 +124,7 @@ def only_grammar(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("data, event, id or retry fields, comments, blank lines", brief(line), span)
 
 
-_BARE = re.compile(rb"[\r\n](event(?::[^\r\n]*)?)(?:\r\n|\n|\r)(?=[\r\n])")
+_BARE = re.compile(rb"[\r\n](event(?::[^\r\n]*)?)(?:\r\n|\n|\r(?!\n))(?=[\r\n])")
 _LIFE = re.compile(
     r"[\s.:]*|(?::\s*)?(?:ping|pong|keep[-_ ]?alive|heart[-_ ]?beat)[\s.!]*|: ?OPENROUTER PROCESSING", re.IGNORECASE
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streamgauge.dialects.bedrock._samples import HELLO as CONVERSED
 from streamgauge.dialects.openai_chat._samples import HELLO
 from streamgauge.events import Span
 from streamgauge.evidence import answered, header, is_stream, media_type, streamed
@@ -50,6 +51,32 @@ def declares_event_stream(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the body is no SSE stream (see HTTP-004)")
     if kind != "text/event-stream":
         yield Finding("Content-Type: text/event-stream", f"Content-Type: {kind or '(none)'}", _head(exchange))
+
+
+EVENT_STREAM = "application/vnd.amazon.eventstream"
+
+
+@server_rule(
+    "HTTP-019",
+    "event streams declare their media type",
+    group="transport",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source="Smithy, Amazon Event Stream Specification (https://smithy.io/2.0/aws/amazon-eventstream.html): the wire "
+    f"format is {EVENT_STREAM}; what Amazon Bedrock's streaming operations answer with",
+    applies=("eventstream",),
+    needs=("headers",),
+    good=Example(body=CONVERSED, headers=(("Content-Type", EVENT_STREAM), *SSE[1:])),
+    bad=Example(body=CONVERSED, headers=(("Content-Type", "application/json"), *SSE[1:])),
+)
+def declares_amazon_event_stream(exchange: Exchange) -> Iterator[Finding]:
+    """A 200 response that streams binary messages has Content-Type application/vnd.amazon.eventstream."""
+    answered(exchange)
+    kind = media_type(exchange)
+    if not is_stream(exchange):
+        raise NotApplicable("the body is no event stream (see HTTP-004)")
+    if kind != EVENT_STREAM:
+        yield Finding(f"Content-Type: {EVENT_STREAM}", f"Content-Type: {kind or '(none)'}", _head(exchange))
 
 
 @server_rule(

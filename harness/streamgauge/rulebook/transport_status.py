@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streamgauge.chat import ChatRequest
 from streamgauge.dialects.openai_chat._samples import HELLO, REQUEST
 from streamgauge.events import Span
 from streamgauge.evidence import answered, as_json, brief, header, is_stream, media_type
@@ -83,7 +84,7 @@ def _is_json_type(kind: str) -> bool:
 )
 def stream_when_asked(exchange: Exchange) -> Iterator[Finding]:
     """With streaming requested the answer is a stream, not one JSON body."""
-    if not exchange.request.get("stream"):
+    if not _wants_stream(exchange):
         raise NotApplicable("the request does not say that it wants a stream")
     answered(exchange)
     if is_stream(exchange):
@@ -94,6 +95,13 @@ def stream_when_asked(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the body is an error (see HTTP-012)")
     kind = "one JSON body" if isinstance(value, (dict, list)) else "something else" if exchange.body else "nothing"
     yield Finding(f"a {exchange.dialect.framing} stream", kind, _head(exchange))
+
+
+def _wants_stream(exchange: Exchange) -> bool:
+    """Whether the request asks for a stream; where the dialect has no member for that, its path does."""
+    if "stream" in exchange.request:
+        return bool(exchange.request["stream"])
+    return "stream" not in exchange.dialect.request(ChatRequest.of("")).body
 
 
 @server_rule(
