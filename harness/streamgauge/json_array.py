@@ -171,7 +171,7 @@ class JSONArrayDecoder:
     def _check_size(self, out: list[Frame]) -> None:
         if not self._dropping and self._at - self._start > self._limit:
             self._dropping = True
-            head = bytes(self._buffer[self._start : self._start + 400])
+            head = bytes(self._buffer[self._start : self._start + min(400, self._limit + 1)])
             at = self._offset + self._start
             reason = f"element longer than {self._limit} bytes"
             out.append(Malformed(reason, excerpt(head.decode("utf-8", "replace")), span=(at, at + self._limit + 1)))

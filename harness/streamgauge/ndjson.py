@@ -96,5 +96,5 @@ class NDJSONDecoder:
             self._too_long(line, start, out)
 
     def _too_long(self, line: bytes, start: int, out: list[Frame]) -> None:
-        shown = excerpt(line[:400].decode("utf-8", "replace"))
+        shown = excerpt(line[: min(400, self._limit + 1)].decode("utf-8", "replace"))
         out.append(Malformed(f"line longer than {self._limit} bytes", shown, span=(start, start + self._limit + 1)))
