@@ -22,8 +22,8 @@ from streamgauge.trace import Arrival, Trace, TraceEnd
 BODY_LIMIT = 256 * 1024 * 1024
 """Bytes of a body after which the probe disconnects: a backend that never stops must not fill the memory."""
 QUIET = 1.0
-"""Seconds of silence after which the probe looks whether the dialect's end has come: some servers never end the
-HTTP message, and nothing more is to be waited for."""
+"""Seconds of silence after which the probe looks at the connection, and whether the dialect's end has come: some
+servers never end the HTTP message, and nothing more is to be waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +55,18 @@ class Probed:
 
 
 class Exchange:
-    """Takes reads from a link and says when it is over. `finished` is called once."""
+    """Takes reads from a link and says when it is over.
 
-    def __init__(self, dialect: Dialect, timeouts: Timeouts, finished: Callable[[], None]) -> None:
+    finished: called once. look: asks the link, in silence, whether the connection is still there.
+    """
+
+    def __init__(
+        self, dialect: Dialect, timeouts: Timeouts, finished: Callable[[], None], look: Callable[[], None]
+    ) -> None:
         self._dialect = dialect
         self._timeouts = timeouts
         self._finished = finished
+        self._look = look
         self._parser = parser()
         self._reads: list[tuple[int, Ancillary, bytes]] = []
         self._head: tuple[int, Ancillary] | None = None
@@ -132,15 +138,16 @@ class Exchange:
             note = f"nothing came for {silence:g} s" if within else f"not at its end after {limits.total:g} s"
             self.end("timeout", now, (), note)
             return
-        if self._reads and self._looked_at != self._last:
-            if now >= self._last + _ns(QUIET):
+        if now >= self._last + _ns(QUIET):
+            self._look()
+            if self.ended is None and self._reads and self._looked_at != self._last:
                 self._looked_at = self._last
                 if self._says_end():
                     self.end("closed", self._last, (), "the dialect's end came, the end of the message did not")
-                    return
-            else:
-                due = min(due, self._last + _ns(QUIET))
-        self._timer = asyncio.get_running_loop().call_later((due - now) / 1e9, self._watch)
+            if self.ended is not None:
+                return
+        wait = min(due - now, _ns(QUIET))
+        self._timer = asyncio.get_running_loop().call_later(wait / 1e9, self._watch)
 
     def _says_end(self) -> bool:
         decoder = self._dialect.decoder()

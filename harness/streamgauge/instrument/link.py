@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import select
 import socket
 import ssl
 import time
@@ -35,6 +36,7 @@ class Link(Protocol):
     alive: bool
 
     async def send(self, data: bytes) -> int: ...
+    def look(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -105,6 +107,18 @@ class PlainLink:
             await self._loop.sock_sendall(self._socket, data[sent:])
         return at
 
+    def look(self) -> None:
+        """Read on where the connection broke: libuv stops polling at a reset, and uvloop tells nobody."""
+        if not self.alive:
+            return
+        broken = select.poll()
+        broken.register(self._socket, select.POLLERR | select.POLLHUP)
+        if broken.poll(0):
+            for _ in range(READ):  # what had come before is still there
+                if not self.alive:
+                    break
+                self._readable()
+
     def close(self) -> None:
         if self.alive:
             self.alive = False
@@ -164,6 +178,9 @@ class StreamLink(asyncio.Protocol):
         at = time.monotonic_ns()
         self._transport.write(data)
         return at
+
+    def look(self) -> None:
+        """The transport tells by itself."""
 
     def close(self) -> None:
         self.alive = False

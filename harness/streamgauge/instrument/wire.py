@@ -58,9 +58,10 @@ class WireProbe:
         self._timeouts = timeouts or Timeouts()
         self._headers = tuple(headers)
         self._free: dict[Endpoint, list[Link]] = {}
-        self._stamping = KeepStamping()
         # What is wrong with the call is said here, not at the first stream.
-        self.stamps = self._stamping.works and not self.prepare(ChatRequest.of("")).endpoint.tls
+        tls = self.prepare(ChatRequest.of("")).endpoint.tls
+        self._stamping = KeepStamping()
+        self.stamps = self._stamping.works and not tls
 
     def prepare(self, request: ChatRequest) -> Prepared:
         """What will be sent for a request."""
@@ -76,7 +77,7 @@ class WireProbe:
         request = self.prepare(asked) if isinstance(asked, ChatRequest) else asked
         link, took = await self._link(request)
         done = asyncio.Event()
-        exchange = link.exchange = Exchange(self.dialect, self._timeouts, done.set)
+        exchange = link.exchange = Exchange(self.dialect, self._timeouts, done.set, link.look)
         try:
             try:
                 exchange.start(await link.send(request.message))
@@ -114,7 +115,9 @@ class WireProbe:
         """A connection, and the seconds that it took, None for one that was kept."""
         free = self._free.setdefault(request.endpoint, [])
         while free:
-            if (link := free.pop()).alive:
+            link = free.pop()
+            link.look()
+            if link.alive:
                 return link, None
         began = time.monotonic()
         try:
