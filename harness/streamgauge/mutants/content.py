@@ -15,10 +15,12 @@ from typing import Any
 from streamgauge.chat import ChatRequest
 from streamgauge.events import (
     OUTPUT,
+    End,
     Event,
     Finish,
     ReasoningDelta,
     RefusalDelta,
+    StreamError,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -327,7 +329,11 @@ def other_function(stream: Stream) -> Iterator[Edit]:
 
 
 @operator(
-    "other-reason", "Another documented reason why the answer ended", applies=ALL, noticed_by=("AGG-003", "SEQ-005")
+    "other-reason",
+    "Another documented reason why the answer ended",
+    applies=ALL,
+    noticed_by=("AGG-003", "SEQ-005"),
+    equivalent=unjudgeable,
 )
 def other_reason(stream: Stream) -> Iterator[Edit]:
     for place in places(stream, Finish, "reason"):
@@ -397,6 +403,6 @@ LEAKS = (
 def leaking_error(stream: Stream) -> Iterator[Edit]:
     for message in LEAKS:
         frame = stream.dialect.error_frame(message, "500")
-        for number in range(1, len(stream.pieces)):
+        for number in range(1, min(frames_of(stream, End, StreamError) or [len(stream.pieces)])):
             made = partial(stream.with_pieces, [*stream.pieces[:number], frame])
             yield Edit(f"in place of frame {number} and all behind it", made, group=message)

@@ -37,9 +37,8 @@ class Subject:
 
     @cached_property
     def rules(self) -> dict[str, Rule]:
-        """The server rules that apply, by id."""
-        fits = (r for r in rules_for(self.stream.dialect, "server") if r.fits(self.stream.dialect, self.stream.framing))
-        return {rule.id: rule for rule in fits}
+        """The server rules of the dialect, by id; those for another framing than the body's have nothing to say."""
+        return {rule.id: rule for rule in rules_for(self.stream.dialect, "server")}
 
     @cached_property
     def before(self) -> dict[str, Accusations]:
@@ -61,6 +60,8 @@ class Subject:
 
 def accusations(rule: Rule, stream: Stream) -> Accusations:
     """What a rule finds in a stream; raises RuleFailedError where it fails itself."""
+    if not rule.fits(stream.dialect, stream.exchange.framing):
+        return Counter()
     try:
         found: list[Finding] = list(islice(rule.judge(stream.exchange), MOST_FINDINGS))
     except NotApplicable:
@@ -87,7 +88,7 @@ def run(
     if positions < 1:
         raise StreamgaugeError("at least one position is needed")
     kept = shipped().values() if recordings is None else recordings
-    subjects = [Subject(Stream.of(r)) for r in kept if not wanted or r.dialect in wanted]
+    subjects = [Subject(s) for r in kept if not wanted or r.dialect in wanted for s in streams_of(r)]
     good = [s for s in subjects if s.good]
     return MutationReport(
         mutants=tuple(m for s in good for o in chosen if o.fits(s.stream) for m in mutants(s, o, positions, seed)),
@@ -96,6 +97,14 @@ def run(
         positions=positions,
         seed=seed,
     )
+
+
+def streams_of(recording: Recording) -> Iterator[Stream]:
+    """A recording's answer, in each framing of its dialect."""
+    stream = Stream.of(recording)
+    yield stream
+    if stream.framing == "sse" and "json-array" in stream.dialect.other_framings:
+        yield stream.as_array()
 
 
 def _name(subject: Subject) -> str:

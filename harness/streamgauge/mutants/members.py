@@ -32,6 +32,16 @@ class Member:
         return self.path == ".".join("*" if isinstance(step, int) else step for step in path)
 
 
+def required(path: str, kinds: str, *rules: str, retyped: tuple[str, ...] = (), on: tuple[str, ...] = ()) -> Member:
+    """A member that must be there; kinds: with "|" between; retyped: the rules for another type, where they differ."""
+    return Member(path=path, kinds=tuple(kinds.split("|")), lost=rules, retyped=retyped or rules, on=on)
+
+
+def optional(path: str, kinds: str, *rules: str, on: tuple[str, ...] = ()) -> Member:
+    """A member that may be missing, but not of another type."""
+    return Member(path=path, kinds=tuple(kinds.split("|")), retyped=rules, on=on)
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """The documented members of a dialect's events, from the vendor's reference and not from our rules."""
@@ -78,7 +88,8 @@ def schema_of(stream: Stream) -> tuple[Member, ...]:
     return tuple(m for s in _schemas() if not names.isdisjoint(s.applies) for m in s.members)
 
 
-def _event_name(stream: Stream, number: int) -> str:
+def event_name(stream: Stream, number: int) -> str:
+    """The event's type by its data, else by its name."""
     value = stream.pieces[number].value
     kind = value.get("type") if isinstance(value, dict) else None
     return kind if isinstance(kind, str) else stream.pieces[number].name
@@ -88,7 +99,7 @@ def _known(stream: Stream) -> Iterator[tuple[int, Path, Any, Member]]:
     """Every documented member that the stream has: piece, path, value, what the reference says."""
     members = schema_of(stream)
     for number, value in stream.objects:
-        name = _event_name(stream, number)
+        name = event_name(stream, number)
         for path, leaf in leaves(value):
             for member in members:
                 if member.fits(path) and (not member.on or name in member.on):
@@ -136,6 +147,37 @@ def retyped_member(stream: Stream) -> Iterator[Edit]:
                 made = partial(stream.changed, number, partial(put, path, always(sample)))
                 what = f"frame {number}: {shown(path)} {sample!r}"
                 yield Edit(what, made, member.retyped, group=f"{member.path} {kind}")
+
+
+def _everywhere(stream: Stream) -> Iterator[tuple[Member, Stream, list[tuple[int, Path, Any]]]]:
+    """Each documented member that more than one piece has, with all its places."""
+    found: dict[Member, list[tuple[int, Path, Any]]] = {}
+    for number, path, value, member in _known(stream):
+        found.setdefault(member, []).append((number, path, value))
+    for member, places in found.items():
+        if len({number for number, _, _ in places}) > 1:
+            yield member, stream, places
+
+
+@operator("always-lost-member", "A required member is missing everywhere", applies=("all",))
+def always_lost_member(stream: Stream) -> Iterator[Edit]:
+    for member, made, places in _everywhere(stream):
+        if member.lost:
+            for number, path, _ in reversed(places):
+                made = made.changed(number, partial(drop, path))
+            yield Edit(f"no {member.path}", made.but, member.lost, group=member.path)
+
+
+@operator("always-retyped-member", "A member of another type everywhere", applies=("all",))
+def always_retyped_member(stream: Stream) -> Iterator[Edit]:
+    for member, _, places in _everywhere(stream):
+        for kind, sample in SAMPLES.items():
+            known = {*member.kinds, *(kind_of(value) for _, _, value in places)}
+            if member.retyped and kind not in known:
+                made = stream
+                for number, path, _ in reversed(places):
+                    made = made.changed(number, partial(put, path, always(sample)))
+                yield Edit(f"every {member.path} {sample!r}", made.but, member.retyped, group=f"{member.path} {kind}")
 
 
 @operator(

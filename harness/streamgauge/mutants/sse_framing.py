@@ -124,9 +124,20 @@ def no_space(stream: Stream) -> Iterator[Edit]:
     yield from _each(stream, lambda raw: raw.replace(b"data: ", b"data:", 1))
 
 
-@operator("comments", "Comments, retry and id lines", applies=SSE, effect="harmless")
+@operator("comments", "Comments and retry lines", applies=SSE, effect="harmless")
 def comments(stream: Stream) -> Iterator[Edit]:
-    yield from _inserted(stream, b": keep-alive\n\n", b":\n\n", b"retry: 3000\n\n", b"id: 7\n\n")
+    yield from _inserted(stream, b": keep-alive\n\n", b":\n\n", b"retry: 3000\n\n")
+
+
+@operator(
+    "id-lines",
+    "id lines, which only Open Responses advises against",
+    applies=("openai-chat", "openai-completions", "anthropic-messages", "gemini-generate", "cohere-chat"),
+    effect="harmless",
+)
+def id_lines(stream: Stream) -> Iterator[Edit]:
+    if stream.framing == "sse":
+        yield from _each(stream, lambda raw: b"id: 7\n" + raw)
 
 
 @operator("several-data-lines", "JSON over several data lines", applies=SSE, effect="harmless")

@@ -71,6 +71,13 @@ class Stream:
     case: str = ""
     whole: bytes | None = field(default=None, repr=False)
 
+    def as_array(self) -> Stream:
+        """The same answer as one JSON array, an element a piece."""
+        pieces = tuple(Piece(dumps(p.value), p.value) for p in self.pieces if p.value is not None)
+        headers = tuple((n, "application/json" if n == "Content-Type" else v) for n, v in self.headers)
+        joints = {"head": b"[", "joint": b",\r\n", "tail": b"]"}
+        return replace(self, framing="json-array", pieces=pieces, headers=headers, case=f"{self.case}, array", **joints)
+
     @classmethod
     def of(cls, recording: Recording) -> Stream:
         """The answer of a recording, as a correct server would send it: with these headers, at this pace."""

@@ -51,6 +51,7 @@ class View:
     """told: every event but pings. blocks: in order of their starts."""
 
     told: list[Told] = field(default_factory=list)
+    pings: list[Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Told]:
@@ -108,9 +109,10 @@ def _view(exchange: Exchange) -> View:
         if not isinstance(value, dict):
             continue
         kind = text(value.get("type"))
-        if kind == "ping":
-            continue
         told = Told(kind, value, payload.frame.type, payload.span)
+        if kind == "ping":
+            found.pings.append(told)
+            continue
         found.told.append(told)
         if kind in BLOCK_EVENTS:
             _block(found, opened, told)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 from streamgauge.dialects.ollama._samples import COUNTS, HELLO, TYPE, called, chat, end, lines
 from streamgauge.events import Span
 from streamgauge.evidence import answered, brief, header, media_type, streamed, whole
+from streamgauge.frames import DONE
 from streamgauge.increments import Told
-from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
+from streamgauge.rules import Example, Exchange, Finding, NotApplicable, is_event, server_rule
 from streamgauge.wire import count, elements, members, text
 
 APPLIES = ("ollama-chat", "ollama-generate")
@@ -97,6 +99,9 @@ def one_object_a_line(exchange: Exchange) -> Iterator[Finding]:
     for payload in exchange.payloads:
         if not isinstance(payload.value, dict):
             yield Finding("one JSON object", brief(payload.frame.data), payload.span)
+    for frame in exchange.frames:
+        if is_event(frame) and frame.data.strip() == DONE:
+            yield Finding("one JSON object", f"{DONE}, which ends server-sent events", frame.span)
     size = len(exchange.body)
     if exchange.trace.ended == "eof" and not exchange.body.endswith(b"\n"):
         yield Finding("a line end behind the last object", "none", (max(0, size - 80), size), mild=True)
@@ -175,8 +180,11 @@ def arguments_are_objects(exchange: Exchange) -> Iterator[Finding]:
     """message.tool_calls[].function.arguments is an object in /api/chat and a string in /v1."""
     found = False
     for value, span in _objects(exchange):
-        for call in elements(members(value.get("message")).get("tool_calls")):
-            found = True
+        calls = members(value.get("message")).get("tool_calls")
+        found = found or bool(calls)
+        if not isinstance(calls, (list, NoneType)):
+            yield Finding("an array of tool calls", f"tool_calls {brief(calls)}", span)
+        for call in elements(calls):
             function = members(members(call).get("function"))
             if not text(function.get("name")):
                 yield Finding("function.name", brief(call), span)
@@ -209,6 +217,38 @@ def identity(exchange: Exchange) -> Iterator[Finding]:
         first = first or text(value.get("model"))
         if "model" in value and value["model"] != first:
             yield Finding(f"model {brief(first)} as before", f"model {brief(value['model'])}", span)
+
+
+@server_rule(
+    "OLL-009",
+    "each object has its part of the answer",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f"{STREAMING}: each object of the example has a message with role and content; docs/api.md, Generate a "
+    "completion: each has response. ollama 0.6.3 reads them as strings (Message.content, GenerateResponse.response)",
+    applies=APPLIES,
+    good=lines(*HELLO),
+    bad=lines(HELLO[0], {k: v for k, v in HELLO[1].items() if k != "message"}, HELLO[2]),
+)
+def parts_are_there(exchange: Exchange) -> Iterator[Finding]:
+    """In /api/chat each object has a message with role assistant and content, in /api/generate a response; these and
+    thinking are strings.
+    """
+    generates = exchange.dialect.name == "ollama-generate"
+    for value, span in _objects(exchange):
+        if "error" in value:
+            continue
+        part = value if generates else value.get("message")
+        if not isinstance(part, dict):
+            yield Finding("a message", f"message {brief(part)}", span)
+            continue
+        if not generates and part.get("role") != "assistant":
+            yield Finding('role "assistant"', f"role {brief(part.get('role'))}", span)
+        name = "response" if generates else "content"
+        for member, missing in ((name, None), ("thinking", "")):
+            if not isinstance(part.get(member, missing), str):
+                yield Finding(f"{member}, a string", f"{member} {brief(part.get(member))}", span)
 
 
 @server_rule(
@@ -247,7 +287,7 @@ def increments(exchange: Exchange) -> Iterator[Finding]:
 def error_object(exchange: Exchange) -> Iterator[Finding]:
     """The last line is {"error": string}; no done:true object follows."""
     objects = _objects(exchange)
-    errors = [(number, value["error"], span) for number, (value, span) in enumerate(objects) if value.get("error")]
+    errors = [(number, value["error"], span) for number, (value, span) in enumerate(objects) if "error" in value]
     if not errors:
         raise NotApplicable("the stream reports no error")
     for number, error, span in errors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import CREATED, DONE, sse
@@ -76,6 +77,8 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding("an integer index", f"index {brief(entry.get('index'))}", span)
             if not isinstance(entry.get("text"), str):
                 yield Finding("a text that is a string", f"text {brief(entry.get('text'))}", span)
+            if not isinstance(entry.get("logprobs"), (dict, NoneType)):
+                yield Finding("logprobs that are an object or null", brief(entry["logprobs"]), span)
             if missing := [name for name in ("logprobs", "finish_reason") if name not in entry]:
                 yield Finding("logprobs and finish_reason, or null", f"no {', '.join(missing)}", span, mild=True)
 
@@ -116,8 +119,10 @@ def identity(exchange: Exchange) -> Iterator[Finding]:
     """The identity of the completion does not change within its stream; created is in seconds."""
     first: dict[str, Any] = {}
     for value, span in chunks(exchange).chunks:
-        for name in ("id", "created", "model"):
-            if name in value and first.setdefault(name, value[name]) != value[name]:
+        for name, kind in (("id", str), ("created", int), ("model", str)):
+            if name in value and (type(value[name]) is not kind or value[name] == ""):
+                yield Finding(f"{name}, a number" if kind is int else f"a non-empty {name}", brief(value[name]), span)
+            elif name in value and first.setdefault(name, value[name]) != value[name]:
                 yield Finding(f"{name} {brief(first[name])} as before", f"{name} {brief(value[name])}", span)
     created = first.get("created")
     if isinstance(created, (int, float)) and created > 1e11:

@@ -20,14 +20,18 @@ from streamgauge.mutants.openai_chat._walk import (
 from streamgauge.mutants.stream import Stream
 
 
-@operator("unknown-reason", "A finish_reason of another API, or an empty one", applies=BOTH, noticed_by=("OAC-004",))
+@operator(
+    "unknown-reason", "A finish_reason of another API, or an empty one", applies=BOTH, noticed_by=("OAC-004", "OCP-003")
+)
 def unknown_reason(stream: Stream) -> Iterator[Edit]:
     for number, path, _ in finishes(stream):
         for word in ("end_turn", "STOP", "eos_token", "", "null"):
             yield edit_at(stream, number, (*path, "finish_reason"), repr(word), always(word), word)
 
 
-@operator("empty-reason", "finish_reason as an empty text before the end", applies=BOTH, noticed_by=("OAC-004",))
+@operator(
+    "empty-reason", "finish_reason as an empty text before the end", applies=BOTH, noticed_by=("OAC-004", "OCP-003")
+)
 def empty_reason(stream: Stream) -> Iterator[Edit]:
     for number, path, choice in choices(stream):
         if "finish_reason" in choice and choice["finish_reason"] is None:
@@ -60,7 +64,9 @@ def early_finish(stream: Stream) -> Iterator[Edit]:
             yield Edit(f"frame {number} before frame {before}", partial(stream.with_pieces, moved))
 
 
-@operator("output-with-finish", "Output beside the finish_reason", applies=BOTH, noticed_by=("SEQ-004",))
+@operator(
+    "output-with-finish", "Output beside the finish_reason", applies=BOTH, noticed_by=("SEQ-004", "SEQ-001", "SEQ-003")
+)
 def output_with_finish(stream: Stream) -> Iterator[Edit]:
     for number, path, choice in choices(stream):
         if says(choice):

@@ -11,15 +11,16 @@ from streamgauge.dialects.anthropic_messages._samples import (
     call,
     closed,
     delta,
+    event,
     opened,
     stopped,
     stream,
 )
 from streamgauge.dialects.anthropic_messages._sources import STREAMING, TYPES
-from streamgauge.dialects.anthropic_messages._view import Block, calls_of, view
+from streamgauge.dialects.anthropic_messages._view import DELTAS, STARTS, Block, calls_of, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import Undecodable, parse
+from streamgauge.wire import Undecodable, members, parse
 from streamgauge.wire import text as text_of
 
 ANTHROPIC = ("anthropic-messages",)
@@ -67,6 +68,34 @@ def delta_fits(exchange: Exchange) -> Iterator[Finding]:
 
 
 @server_rule(
+    "ANT-020",
+    "blocks and deltas say their type",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{TYPES}/raw_content_block_start_event.py and raw_content_block_delta_event.py: content_block and delta "
+    "are required, and so is the type of each form of them; text_block.py, thinking_block.py: their texts are strings",
+    applies=ANTHROPIC,
+    good=HELLO,
+    bad=stream(opened(0), event("content_block_delta", index=0, delta={"text": "Hello"}), closed(0)),
+)
+def typed(exchange: Exchange) -> Iterator[Finding]:
+    """content_block_start has a block and content_block_delta a delta, each an object with a type; a block's text and
+    thinking are strings.
+    """
+    for told in view(exchange).told:
+        name = {STARTS: "content_block", DELTAS: "delta"}.get(told.kind)
+        if name is None:
+            continue
+        value = members(told.value.get(name))
+        if not text_of(value.get("type")):
+            yield Finding(f"{name} with a type", f"{name} {brief(told.value.get(name))}", told.span)
+        for member in ("text", "thinking") if told.kind == STARTS else ():
+            if not isinstance(value.get(member, ""), str):
+                yield Finding(f"{member}, a string", f"{member} {brief(value[member])}", told.span)
+
+
+@server_rule(
     "ANT-006",
     "joined partial_json is one JSON object",
     group="chunk-schema",
@@ -88,7 +117,7 @@ def arguments_are_an_object(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the request lets arguments come unchecked (eager_input_streaming)")
     cut = any(reason in CUT_SHORT for reason, _ in found.reasons)
     for block in calls_of(exchange):
-        if block.start.get("input"):
+        if block.start.get("input", {}) != {}:
             yield Finding("input {}", f"input {brief(block.start['input'])}", block.span, mild=True)
         if block.stopped and not cut and (joined := _joined(block)):
             value = parse(joined)

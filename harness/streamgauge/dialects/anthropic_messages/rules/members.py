@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 
 from streamgauge.dialects.anthropic_messages import STOP_REASONS
 from streamgauge.dialects.anthropic_messages._samples import (
@@ -20,7 +21,7 @@ from streamgauge.dialects.anthropic_messages._sources import STREAMING, TYPES
 from streamgauge.dialects.anthropic_messages._view import complete, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import members
+from streamgauge.wire import count, members
 from streamgauge.wire import text as text_of
 
 ANTHROPIC = ("anthropic-messages",)
@@ -43,7 +44,8 @@ ERROR = {"type": "overloaded_error", "message": "Overloaded"}
 )
 def name_is_type(exchange: Exchange) -> Iterator[Finding]:
     """SSE event name and data.type are equal in every event."""
-    for told in view(exchange).told:
+    found = view(exchange)
+    for told in sorted([*found.told, *found.pings], key=lambda t: t.span):
         if told.name != told.kind:
             named = "no name" if told.name == "message" else f"event {brief(told.name)}"
             yield Finding("the same name and type", f"{named}, type {brief(told.value.get('type'))}", told.span)
@@ -83,13 +85,16 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{TYPES}/message.py: id, model, role ("This will always be "assistant""), type ("For Messages, this is '
-    'always "message"")',
+    'always "message""), usage, whose usage.py requires output_tokens; stop_sequence "will be a non-null string if one '
+    'of your custom stop sequences was generated"',
     applies=ANTHROPIC,
     good=HELLO,
     bad=start(model=...) + text("Hello") + stopped() + STOP,
 )
 def message_head(exchange: Exchange) -> Iterator[Finding]:
-    """The message of message_start has id, model, role assistant and type message."""
+    """The message of message_start has id, model, role assistant and type message, no stop_sequence yet, and a usage
+    that states output_tokens.
+    """
     starts = view(exchange).of("message_start")
     if not starts:
         raise NotApplicable("the stream has no message_start (see ANT-002)")
@@ -100,6 +105,10 @@ def message_head(exchange: Exchange) -> Iterator[Finding]:
         for name, word in (("role", "assistant"), ("type", "message")):
             if message.get(name) != word:
                 yield Finding(f"{name} {word!r}", f"{name} {brief(message.get(name))}", told.span)
+        if message.get("stop_sequence") is not None:
+            yield Finding("stop_sequence null", f"stop_sequence {brief(message['stop_sequence'])}", told.span)
+        if count(members(message.get("usage")).get("output_tokens")) is None:
+            yield Finding("usage.output_tokens", f"usage {brief(message.get('usage'))}", told.span)
 
 
 @server_rule(
@@ -123,7 +132,9 @@ def stop_sequence_stated(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("no stop_reason was sent")
     delta, span = stated[-1]
     sequence = delta.get("stop_sequence")
-    if (delta["stop_reason"] == "stop_sequence") != isinstance(sequence, str):
+    if not isinstance(sequence, (str, NoneType)):
+        yield Finding("a string or null", f"stop_sequence {brief(sequence)}", span)
+    elif (delta["stop_reason"] == "stop_sequence") != isinstance(sequence, str):
         want = "the sequence" if delta["stop_reason"] == "stop_sequence" else "stop_sequence null"
         yield Finding(want, f"stop_reason {brief(delta['stop_reason'])}, stop_sequence {brief(sequence)}", span)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from streamgauge.dialects.anthropic_messages._samples import HELLO, STOP, start, stopped, stream, text
 from streamgauge.dialects.anthropic_messages._sources import STREAMING, TYPES
 from streamgauge.dialects.anthropic_messages._view import complete, view
+from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import count, members
 
@@ -38,7 +39,10 @@ def usage_never_falls(exchange: Exchange) -> Iterator[Finding]:
     for name in ("output_tokens", "input_tokens"):
         highest = 0
         for told in deltas:
-            made = count(members(told.value.get("usage")).get(name)) or 0
+            stated = members(told.value.get("usage")).get(name)
+            made = count(stated) or 0
+            if stated is not None and count(stated) is None:
+                yield Finding(f"{name}, a number", f"{name} {brief(stated)}", told.span)
             if 0 < made < highest:
                 yield Finding(f"{name} {highest} or more", f"{name} {made}", told.span)
             highest = max(highest, made)
