@@ -509,7 +509,9 @@ def test_a_user_in_the_url_is_sent_where_no_key_is(runner: asyncio.Runner) -> No
 def test_the_key_is_in_no_part_of_the_trace(runner: asyncio.Runner) -> None:
     """A backend that repeats the key in its headers or its body gets it into no record."""
     body = b'{"error":{"message":"%s is not valid"}}' % KEY.encode()
-    head = f"HTTP/1.1 401 No\r\nX-Echo: {KEY}\r\nSet-Cookie: session=crumb\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = (
+        f"HTTP/1.1 401 No\r\nX-Echo: {KEY}\r\nSet-Cookie: session=crumb\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    )
     with raw_server(answering(head + body)) as port:
         (found,) = probe(runner, f"http://127.0.0.1:{port}", api_key=KEY)
     assert KEY not in repr(found)

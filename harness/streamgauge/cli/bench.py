@@ -84,13 +84,16 @@ def _plan(options: dict[str, Any]) -> Plan:
         join_url(url, "")
     specs = [get_provider(name) for name in dict.fromkeys(options["providers"] or ("openai-chat",))]
     calibration = load_calibration(options["calibration"]) if options["calibration"] else None
+    find_key = key_of(options["api_key"], needed=url is not None and not is_loopback(url))
+    for spec in specs:
+        find_key(spec)  # what is missing is said now, not after a calibration
     same = ("runs", "requests", "warmup", "rate", "model", "prompt", "max_tokens", "events", "first", "pace")
     return Plan(
         specs=specs,
         modes=options["mode"],
         concurrencies=options["concurrency"],
         base_url=url,
-        api_key=key_of(options["api_key"], needed=url is not None and not is_loopback(url)),
+        api_key=find_key,
         timeouts=Timeouts(
             connect=options["connect_timeout"],
             first_event=options["first_timeout"],

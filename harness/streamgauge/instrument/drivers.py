@@ -149,8 +149,8 @@ async def _fly_all(
 
     async def work() -> None:
         for flight in waiting:
-            if flight.due is not None:
-                await asyncio.sleep(max(0.0, flight.due - time.monotonic()))
+            while flight.due is not None and (early := flight.due - time.monotonic()) > 0:
+                await asyncio.sleep(early)  # again where the loop's timers are too coarse, and end early
             stream, over = asyncio.create_task(fly(flight)), asyncio.Event()
             stream.add_done_callback(lambda _, over=over: over.set())  # type: ignore[misc]
             aloft[stream] = flight, over

@@ -22,8 +22,10 @@ from streamgauge.trace import Arrival, Trace, TraceEnd
 BODY_LIMIT = 256 * 1024 * 1024
 """Bytes of a body after which the probe disconnects: a backend that never stops must not fill the memory."""
 QUIET = 1.0
-"""Seconds of silence after which the probe looks at the connection, and whether the dialect's end has come: some
-servers never end the HTTP message, and nothing more is to be waited for."""
+"""Seconds of silence after which the probe looks whether the dialect's end has come: some servers never end the HTTP
+message, and nothing more is to be waited for."""
+GLANCE = 0.25
+"""Seconds of silence after which it looks whether the connection is still there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +140,15 @@ class Exchange:
             note = f"nothing came for {silence:g} s" if within else f"not at its end after {limits.total:g} s"
             self.end("timeout", now, (), note)
             return
-        if now >= self._last + _ns(QUIET):
+        if now >= self._last + _ns(GLANCE):
             self._look()
-            if self.ended is None and self._reads and self._looked_at != self._last:
-                self._looked_at = self._last
-                if self._says_end():
-                    self.end("closed", self._last, (), "the dialect's end came, the end of the message did not")
-            if self.ended is not None:
-                return
-        wait = min(due - now, _ns(QUIET))
+        if self._reads and now >= self._last + _ns(QUIET) and self._looked_at != self._last:
+            self._looked_at = self._last
+            if self._says_end():
+                self.end("closed", self._last, (), "the dialect's end came, the end of the message did not")
+        if self.ended is not None:
+            return
+        wait = min(due - now, _ns(min(GLANCE, QUIET)))
         self._timer = asyncio.get_running_loop().call_later(wait / 1e9, self._watch)
 
     def _says_end(self) -> bool:

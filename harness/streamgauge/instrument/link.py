@@ -109,15 +109,15 @@ class PlainLink:
 
     def look(self) -> None:
         """Read on where the connection broke: libuv stops polling at a reset, and uvloop tells nobody."""
+        while self._broken():
+            self._readable()  # what had come before is still there, and comes first
+
+    def _broken(self) -> bool:
         if not self.alive:
-            return
-        broken = select.poll()
-        broken.register(self._socket, select.POLLERR | select.POLLHUP)
-        if broken.poll(0):
-            for _ in range(READ):  # what had come before is still there
-                if not self.alive:
-                    break
-                self._readable()
+            return False
+        waiting = select.poll()
+        waiting.register(self._socket, select.POLLERR | select.POLLHUP)
+        return bool(waiting.poll(0))
 
     def close(self) -> None:
         if self.alive:

@@ -10,12 +10,13 @@ from typing import Any
 
 from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Dialect
+from streamgauge.events import to_json
 from streamgauge.instrument.clocks import KeepStamping
 from streamgauge.instrument.exchange import Exchange, Probed, Timeouts
 from streamgauge.instrument.link import Endpoint, Link, connect
 from streamgauge.instrument.proxies import proxy_for
 from streamgauge.metrics import Timeline, timeline_of
-from streamgauge.trace import Trace
+from streamgauge.trace import Headers, Trace
 from streamgauge.transport import Outgoing, masked, outgoing, reason, unreachable
 from streamgauge.transport.exchange import masked_arrivals
 
@@ -26,7 +27,6 @@ AGENT = "streamgauge"
 class Prepared:
     """A request as it goes out: made before the load begins, so that making it delays no stream."""
 
-    url: str
     endpoint: Endpoint
     message: bytes
     body: dict[str, Any]
@@ -58,6 +58,7 @@ class WireProbe:
         self._timeouts = timeouts or Timeouts()
         self._headers = tuple(headers)
         self._free: dict[Endpoint, list[Link]] = {}
+        self._heads: dict[tuple[str, Headers], tuple[Endpoint, bytes]] = {}
         # What is wrong with the call is said here, not at the first stream.
         tls = self.prepare(ChatRequest.of("")).endpoint.tls
         self._stamping = KeepStamping()
@@ -65,9 +66,15 @@ class WireProbe:
 
     def prepare(self, request: ChatRequest) -> Prepared:
         """What will be sent for a request."""
-        out = outgoing(self._base_url, self.dialect, request, api_key=self._key, headers=self._headers)
-        endpoint = Endpoint(out.url, proxy_for(out.url))
-        return Prepared(out.url, endpoint, _message(endpoint, out), out.body)
+        wire = self.dialect.request(request)
+        known = self._heads.get((wire.path, wire.headers))
+        if known is None:
+            out = outgoing(self._base_url, self.dialect, request, api_key=self._key, headers=self._headers)
+            endpoint = Endpoint(out.url, proxy_for(out.url))
+            known = self._heads[wire.path, wire.headers] = (endpoint, _head(endpoint, out))
+        endpoint, head = known
+        content = to_json(wire.body).encode()
+        return Prepared(endpoint, head % len(content) + content, wire.body)
 
     async def ask(self, asked: ChatRequest | Prepared) -> Probed:
         """Ask once and record each read until the message ends, or patience does.
@@ -125,9 +132,9 @@ class WireProbe:
                 link = await connect(request.endpoint)
         except TimeoutError:
             late = OSError(f"no connection within {self._timeouts.connect:g} s")
-            raise unreachable(request.url, late) from None
+            raise unreachable(request.endpoint.url, late) from None
         except OSError as error:
-            raise unreachable(request.url, OSError(masked(reason(error), self._key))) from error
+            raise unreachable(request.endpoint.url, OSError(masked(reason(error), self._key))) from error
         return link, time.monotonic() - began
 
     def _masked(self, probed: Probed) -> Probed:
@@ -145,18 +152,17 @@ class WireProbe:
         )
 
 
-def _message(endpoint: Endpoint, out: Outgoing) -> bytes:
-    """The request as bytes."""
-    content = out.content
+def _head(endpoint: Endpoint, out: Outgoing) -> bytes:
+    """The head of a request as a template, in which the length of the content is still to be said (%d)."""
     fields = {"host": ("Host", endpoint.authority), "user-agent": ("User-Agent", AGENT)}
     if endpoint.login:
         fields["authorization"] = ("Authorization", endpoint.login)
     if endpoint.proxy and not endpoint.tls and endpoint.proxy.authorization:
         fields["proxy-authorization"] = ("Proxy-Authorization", endpoint.proxy.authorization)
     fields |= {name.lower(): (name, value) for name, value in out.headers}
-    fields["content-length"] = ("Content-Length", str(len(content)))
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.values())
-    return f"POST {endpoint.target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + content
+    head = f"POST {endpoint.target} HTTP/1.1\r\n{lines}".encode("latin-1")
+    return head.replace(b"%", b"%%") + b"Content-Length: %d\r\n\r\n"
 
 
 def refuses(trace: Trace, dialect: Dialect) -> bool:

@@ -1,0 +1,262 @@
+"""Calibration: the instrument against known times, the server process that knows them, and the command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from streamgauge.chat import ChatRequest
+from streamgauge.cli.calibrate import command
+from streamgauge.errors import StreamgaugeError
+from streamgauge.events import OUTPUT, Event
+from streamgauge.instrument import calibrate as module
+from streamgauge.instrument.backend import ReplayProcess, tagged
+from streamgauge.instrument.calibrate import Depth, calibrate, delays, errors
+from streamgauge.instrument.exchange import Timeouts
+from streamgauge.instrument.load import LibrarySubject, ProbeSubject, wire_runner
+from streamgauge.instrument.taint import calibration_reasons
+from streamgauge.provider import Connection, Provider, ProviderSpec, get_provider
+from streamgauge.registry import all_dialects, get_dialect
+from streamgauge.results import CalibrationRow, Errors, load_calibration
+from streamgauge.server.standalone import output_pieces, paced
+from streamgauge.transport import fetch
+
+CHAT = get_dialect("openai-chat")
+FEW = Depth(6)
+SLACK = 200e-6
+"""Seconds by which two clocks' measured distance may be off, on a machine that is busy."""
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[ReplayProcess]:
+    with ReplayProcess() as found:
+        yield found
+
+
+class Slowed:
+    """Another provider whose events are handed over later than they came."""
+
+    def __init__(self, inner: Provider, delay: float, *, hold_back: bool) -> None:
+        self._inner, self._delay, self._hold_back = inner, delay, hold_back
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        events = self._inner.stream(request)
+        for event in list(events) if self._hold_back else events:
+            if isinstance(event, OUTPUT) and not self._hold_back:
+                time.sleep(self._delay)
+            yield event
+
+    async def astream(self, request: ChatRequest) -> AsyncIterator[Event]:
+        async for event in self._inner.astream(request):
+            yield event
+
+    def close(self) -> None:
+        self._inner.close()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def slowed(delay: float, *, hold_back: bool = False) -> ProviderSpec:
+    spec = get_provider("openai-chat")
+
+    def connect(connection: Connection) -> Provider:
+        return Slowed(spec.open(connection), delay, hold_back=hold_back)
+
+    return ProviderSpec(
+        name="slowed", title="slowed", dialect=spec.dialect, capabilities=spec.capabilities, connect=connect
+    )
+
+
+def row(backend: ReplayProcess, spec: ProviderSpec | None, path: Any = "sync", concurrency: int = 1) -> CalibrationRow:
+    """A short calibration of a provider, or of the probe."""
+    stage = backend.stage("openai-chat", delays(concurrency))
+    with asyncio.Runner() as loop, wire_runner() as wire_loop:
+        subject: Any = ProbeSubject(CHAT, stage.base_url, wire_loop, timeouts=Timeouts())
+        if spec is not None:
+            subject.close()
+            subject = LibrarySubject(spec, Connection(base_url=stage.base_url, api_key="none"), path, loop)
+        try:
+            return calibrate(subject, backend, stage, concurrency, FEW)
+        finally:
+            subject.close()
+
+
+# Rows
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_the_probe_is_not_early(backend: ReplayProcess, concurrency: int) -> None:
+    """Each stream counts, each of its gaps, and nothing is measured before it was sent."""
+    found = row(backend, None, concurrency=concurrency)
+    assert (found.path, found.concurrency, found.failed) == ("wire", concurrency, 0)
+    assert found.streams == max(6, concurrency)
+    assert found.ttft is not None
+    assert found.gap is not None
+    assert found.request_way is not None
+    assert found.ttft.count == found.streams
+    assert found.gap.count == found.streams * len(module.RHYTHM)
+    assert found.ttft.min > -SLACK
+    assert found.request_way.min > -SLACK
+    assert found.ttft.min <= found.ttft.p50 <= found.ttft.max
+    assert found.ttft.p99 is None
+
+
+@pytest.mark.parametrize("path", ["sync", "async"])
+def test_a_library_is_calibrated(backend: ReplayProcess, path: str) -> None:
+    """A provider's rows are of its own path, and never early either."""
+    found = row(backend, get_provider("openai-chat"), path, 4)
+    assert (found.name, found.path, found.failed) == ("openai-chat", path, 0)
+    assert found.ttft is not None
+    assert found.ttft.min > -SLACK
+    assert found.clock == "monotonic at read"
+    assert found.client_lag is None
+
+
+def test_what_a_client_adds_is_seen(backend: ReplayProcess) -> None:
+    """Thirty milliseconds before each output are in the error of every TTFT."""
+    found = row(backend, slowed(0.03))
+    assert found.ttft is not None
+    assert found.ttft.min >= 0.03
+
+
+def test_a_client_that_holds_back_is_seen(backend: ReplayProcess) -> None:
+    """Events that are handed over together are late by what was left of the stream, and their gaps are too short."""
+    found = row(backend, slowed(0.0, hold_back=True))
+    assert found.ttft is not None
+    assert found.gap is not None
+    assert found.ttft.min >= sum(delays(1)[1:]) * 0.9
+    assert found.gap.p50 < -0.5 * module.LEAST_GAP
+
+
+def test_errors_are_order_statistics() -> None:
+    """Signed, never interpolated, and a p99 from a hundred values on only."""
+    assert errors([]) is None
+    assert errors([0.3, -0.1, 0.2]) == Errors(count=3, p50=0.2, p99=None, max=0.3, min=-0.1)
+    found = errors([n / 1000 for n in range(1, 101)])
+    assert found is not None
+    assert (found.p50, found.p99, found.max) == (0.05, 0.099, 0.1)
+
+
+def test_scripts_keep_within_what_the_server_can_send() -> None:
+    """At any concurrency all streams together stay below the stated rate, and gaps differ from each other."""
+    for concurrency in (1, 16, 64, 256, 1000):
+        gaps = delays(concurrency)[1:]
+        assert len(set(gaps)) == len(gaps)
+        assert concurrency * len(gaps) / sum(gaps) <= module.MOST_EVENTS * 1.01
+
+
+def test_a_calibration_that_is_off_taints() -> None:
+    """Gaps that are wrong by more than the bound are a reason, others are none."""
+
+    def of(p99: float) -> CalibrationRow:
+        gap = Errors(count=100, p50=0.0, p99=p99, max=p99)
+        return CalibrationRow(
+            name="probe", path="wire", concurrency=8, clock="kernel receive timestamps", streams=8, gap=gap
+        )
+
+    assert list(calibration_reasons(of(0.0001))) == []
+    (reason,) = calibration_reasons(of(0.02))
+    assert "calibration at 8" in reason
+    assert "20.0 ms" in reason
+
+
+# The server process
+
+
+@pytest.mark.parametrize("dialect", all_dialects().values(), ids=lambda d: d.name)
+def test_a_paced_script_has_one_output_a_piece(dialect: Any) -> None:
+    """As many pieces with output as delays, each with its own; the whole is a complete answer."""
+    script = paced(dialect, [0.5, 0.25, 0.125])
+    outputs = output_pieces(dialect, [p.data for p in script.pieces])
+    assert [script.pieces[n].delay for n in outputs] == [0.5, 0.25, 0.125]
+    assert sum(p.delay for p in script.pieces) == 0.875
+    assert dialect.read(script.body).ended == "complete"
+
+
+def test_the_log_tells_streams_apart(backend: ReplayProcess) -> None:
+    """By the tag in its prompt each stream finds its own sends, once."""
+    stage = backend.stage("openai-chat", [0.0, 0.02])
+    for tag in (7, 1234567):
+        fetch(stage.base_url, CHAT, ChatRequest.of(tagged("hello [stream 3]", tag)))
+    fetch(stage.base_url, CHAT, ChatRequest.of("no tag"))
+    found = backend.log(stage)
+    assert set(found) == {7, 1234567}
+    for served in found.values():
+        assert len(served.sends) == 2
+        assert served.received <= served.sends[0] <= served.sends[1] <= time.monotonic()
+        assert served.sends[1] - served.sends[0] > 0.015
+    assert backend.log(stage) == {}
+
+
+def test_a_server_process_that_died_is_an_error_of_ours() -> None:
+    """Whoever asks a process that is gone is told so in one line."""
+    with ReplayProcess() as process:
+        process._process.kill()
+        process._process.wait()
+        with pytest.raises(StreamgaugeError, match="server's process ended"):
+            process.stage("openai-chat", [0.0])
+
+
+def test_the_server_process_ends_with_its_input() -> None:
+    """Nobody has to stop it; a command that it doesn't know is answered, not its end."""
+    command = [sys.executable, "-m", "streamgauge.server.standalone"]
+    asked = '{"do": "dance"}\n{"do": "mount", "dialect": "openai-chat", "delays": [0.0]}\n'
+    done = subprocess.run(command, input=asked, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    refused, mounted = map(json.loads, done.stdout.splitlines())
+    assert "no such command" in refused["error"]
+    assert mounted["base_url"].startswith("http://127.0.0.1:")
+
+
+# The command
+
+
+def test_calibrate_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row for the probe and each path of the provider, at each concurrency, in the table and in the file."""
+    monkeypatch.setattr("streamgauge.instrument.calibration.QUICK", Depth(3))
+    file = tmp_path / "calibration.json"
+    words = ["openai-chat", "--quick", "--concurrency", "1,2", "--json", str(file)]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+    assert done.exception is None, done.output
+    assert done.return_value == 0
+    found = load_calibration(file)
+    wanted = [("probe:openai-chat", "wire"), ("openai-chat", "sync"), ("openai-chat", "async")]
+    assert [(r.name, r.path, r.concurrency) for r in found.rows] == [(*w, c) for c in (1, 2) for w in wanted]
+    assert all(r.ttft and r.gap and not r.failed for r in found.rows)
+    assert found.settings["depth"] == "quick"
+    for r in found.rows:
+        assert r.name in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--concurrency", "0"], "numbers above 0"),
+        (["--concurrency", "1,x"], "numbers above 0"),
+        (["--mode", "sideways"], "not one of sync, async, wire"),
+        (["no-such-provider"], "unknown provider"),
+    ],
+)
+def test_a_wrong_call_is_refused(words: list[str], said: str) -> None:
+    """One line, exit code 2, before anything is measured."""
+    done = subprocess.run(
+        [sys.executable, "-m", "streamgauge", "calibrate", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
