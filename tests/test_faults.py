@@ -154,7 +154,8 @@ TAKE_ANY_TEXT = ("retry-after", "wrong-content-type")
 )
 def test_bad_argument(fault: Fault) -> None:
     """An argument that makes no sense is named, with what is expected."""
-    plain = script(TextDelta("Hello"), End("complete"))
+    dialect = next(d for d in (get_dialect("openai-chat"), *all_dialects().values()) if fault.fits(d))
+    plain = script(TextDelta("Hello"), End("complete"), dialect=dialect.name)
     with pytest.raises(StreamgaugeError, match=f"fault '{fault.name}': 'no-such-thing' is not"):
         apply_faults(plain, f"{fault.name}:no-such-thing")
 
@@ -394,7 +395,8 @@ def test_usage_moves_to_the_finish() -> None:
     moved = [
         name
         for name, recording in shipped().items()
-        if b'"choices":[],"usage"' in recording.trace.body.replace(b" ", b"")
+        if recording.dialect == "openai-chat"
+        and b'"choices":[],"usage"' in recording.trace.body.replace(b" ", b"")
         and apply_faults(script_of(recording), "usage-in-finish").body.count(b"data:")
         == recording.trace.body.count(b"data:") - 1
     ]

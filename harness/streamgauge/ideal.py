@@ -70,16 +70,25 @@ def read(script: Script, *, stop_after: int = 0) -> Run:
         at = times[count - 1]
         return Run(events=events[:count], times=times[:count], began=BEGAN, duration=at, stopped_at=at)
     for number, event in enumerate(events):
-        if isinstance(event, (StreamError, Malformed)):
-            said = event.message if isinstance(event, StreamError) else f"{event.reason}: {event.excerpt}"
-            return _failed(events[:number], times[:number], said)
+        if isinstance(event, StreamError):
+            kind = "".join(word.capitalize() for word in event.error_type.split("_"))
+            return _failed(events[:number], times[:number], event.message, kind=kind or "StreamError")
+        if isinstance(event, Malformed):
+            return _failed(events[:number], times[:number], f"{event.reason}: {event.excerpt}")
     if not any(isinstance(e, End) for e in events):
         return _failed(events, times, "the stream is incomplete", timeout=silent)
     return Run(events=events, times=times, began=BEGAN, duration=times[-1])
 
 
-def _failed(events: tuple[Event, ...], times: tuple[float, ...], message: str, *, timeout: bool = False) -> Run:
-    raised = Raised("ideal.StreamError", message, ("Exception",), library=True, timeout=timeout)
+def _failed(
+    events: tuple[Event, ...],
+    times: tuple[float, ...],
+    message: str,
+    *,
+    timeout: bool = False,
+    kind: str = "StreamError",
+) -> Run:
+    raised = Raised(f"ideal.{kind}", message, ("Exception",), library=True, timeout=timeout)
     duration = (times[-1] if times else 0.0) + (SILENCE if timeout else 0.0)
     return Run(events=events, times=times, raised=raised, began=BEGAN, duration=duration)
 
