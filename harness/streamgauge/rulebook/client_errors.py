@@ -144,9 +144,9 @@ def empty_stream(seen: Observation) -> Iterator[Finding]:
     broken=lambda seen: changed(seen, events=(Usage(0, 0), *seen.run.events), times=(0.0, *seen.run.times)),
 )
 def unknown_usage(seen: Observation) -> Iterator[Finding]:
-    """Neither zero nor an estimate that looks like the vendor's count."""
+    """Neither zero nor an estimate that looks like the vendor's count; Anthropic states the input at the start."""
     yield from prerequisite(seen)
-    for event in seen.run.events:
-        if isinstance(event, Usage):
-            told = f"{event.input_tokens} input and {event.output_tokens} output tokens"
-            yield Finding("no usage: none came", told)
+    came = seen.dialect.read(seen.body).usage
+    told = seen.run.message(seen.dialect.name).usage
+    if told != came:
+        yield Finding(f"{came}" if came else "no usage: none came", f"{told}")

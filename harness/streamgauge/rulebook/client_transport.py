@@ -65,7 +65,8 @@ def _shows(seen: Observation) -> bool:
     answer = members(parse(body))
     stated = answer.get("error", answer)  # Ollama's error is a text, Cohere's and Bedrock's message stands at the top
     error = text(stated) or text(members(stated).get("message"))
-    return not body or (error or body[:24]) in said or bool(seen.run.raised and "event-stream" in said)
+    readable = "\0" not in body[:24]  # nothing of a binary stream can be shown
+    return not body or not readable or (error or body[:24]) in said or bool(seen.run.raised and "event-stream" in said)
 
 
 @_http(
