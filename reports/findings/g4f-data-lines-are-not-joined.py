@@ -6,8 +6,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
+        self.send_header("Content-Type", "text/event-stream"), self.end_headers()
         self.wfile.write(BODY)
     def do_GET(self):
         self.send_response(200), self.end_headers(), self.wfile.write(b'{"data": [{"id": "m"}]}')
