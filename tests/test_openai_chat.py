@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.chat import ChatMessage, ChatRequest, Tool
+from streamgauge.dialect import Decoder
 from streamgauge.dialects.openai_chat.decoder import ChatInterpreter, read_completion
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import (
@@ -34,6 +35,7 @@ from streamgauge.events import (
 )
 from streamgauge.message import Choice, Message, ReportedError, TokenUsage, ToolCall, assemble, to_dict
 from streamgauge.registry import get_dialect
+from streamgauge.sse import SSEDecoder
 from streamgauge.strategies import event_streams, json_texts
 from streamgauge.wire import Undecodable, parse
 
@@ -343,6 +345,20 @@ ERRORS: dict[str, tuple[bytes, StreamError]] = {
 """In-band errors as they occur."""
 
 
+def test_an_error_object_with_text() -> None:
+    """`"object": "error"` is an error also in a chunk that is one piece of text otherwise."""
+    body = ROLE + chunk(choice({"content": "a"}), object="error", message="it broke") + DONE
+    assert said(ROLE, body)[1:] == [StreamError("it broke"), TextDelta("a"), End("error", "[DONE]")]
+
+
+def test_a_line_over_the_limit_is_malformed() -> None:
+    """What the framing could not read counts: with nothing after it, the stream ended malformed."""
+    decoder = Decoder(SSEDecoder(limit=1000), ChatInterpreter())
+    events = decoder.feed(b"data: " + b"x" * 5000 + b"\n\n") + decoder.eof()
+    assert [e.reason for e in events if isinstance(e, Malformed)] == ["line longer than 1000 bytes"]
+    assert [e.ended for e in events if isinstance(e, End)] == ["malformed"]
+
+
 @pytest.mark.parametrize("case", ERRORS)
 @pytest.mark.parametrize("tail", [b"", DONE])
 def test_errors(case: str, tail: bytes) -> None:
@@ -385,6 +401,7 @@ ENDS: dict[str, tuple[bytes, str]] = {
     "one of two choices": (chunk(choice({}, "stop"), choice({"content": "b"}, index=1)), "truncated"),
     "both of two choices": (chunk(choice({}, "stop"), choice({"content": "b"}, "stop", 1)), "complete"),
     "no JSON": (b"data: oops\n\n", "malformed"),
+    "an ill-typed delta": (chunk(choice("a")), "malformed"),
     "no JSON but [DONE]": (b"data: oops\n\n" + DONE, "complete"),
     "bad JSON but a finish_reason": (b"data: oops\n\n" + STOP, "complete"),
     "an HTML page": (b"<html>\n\n<p>data: x</p>\n</html>\n", "truncated"),

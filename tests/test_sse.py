@@ -177,6 +177,8 @@ CASES: dict[str, tuple[bytes, list[tuple[str, str, str]]]] = {
         [("x", "a", ""), ("y", "b", "")],
     ),
     "a lone CR among CRLF": (b"data: a\r\n\r\ndata: b\rdata: c\r\n\r\n", message("a", "b\nc")),
+    "a lone CR behind a type among CRLF": (b"data: a\r\n\r\nevent: x\rXdata: b\r\n\r\n", message("a")),
+    "a lone LF behind a type among CRLF": (b"data: a\r\n\r\nevent: x\nXdata: b\r\n\r\n", message("a")),
     "Unicode's line ends are data": ("data: a\u2028b\u2029c\x85d\n\n".encode(), message("a\u2028b\u2029c\x85d")),
     "ASCII's other line ends are data": (
         b"data: a\x0bb\x0cc\x1cd\x1de\x1ef\n\n",

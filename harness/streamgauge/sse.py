@@ -139,7 +139,7 @@ class SSEDecoder:
         pos = 0
         if self._start >= 0 or self._dropping:
             pos = self._lines(chunk, 0, out, until_idle=True)
-        if pos < len(chunk) and self._start < 0 and not self._skip_lf:
+        if pos < len(chunk):  # then nothing is kept
             pos = self._events(chunk, pos, out)
         if pos < len(chunk):
             self._lines(chunk, pos, out, until_idle=False)
