@@ -183,11 +183,13 @@ class ServerConnection(asyncio.Protocol):
         compressor = coder(script)
         pace = Pace()
         for piece in script.pieces:
+            # Made before it is due: what lies between the stamp of a send and the send is charged to whoever measures.
+            body = piece.data if compressor is None else compressor.piece(piece.data)
+            writes = tuple(piece_writes(script, body))
             await pace.wait(piece.delay)
             await self._room()
             record.sent(len(piece.data))
-            body = piece.data if compressor is None else compressor.piece(piece.data)
-            for data in piece_writes(script, body):
+            for data in writes:
                 self._transport.write(data)
         await self._drained.wait()
         if compressor is not None and not script.coding_cut:
