@@ -20,6 +20,7 @@ from streamgauge.recordings import Recording, get_recording, shipped
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server import Mount, ReplayServer
+from streamgauge.surroundings import surroundings
 from streamgauge.transport import UnreachableError
 
 CHAT = get_dialect("openai-chat")
@@ -37,7 +38,8 @@ LOSSLESS = [
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ReplayServer]:
-    with ReplayServer() as running:
+    """One server whose authority is trusted."""
+    with ReplayServer() as running, surroundings(running):
         yield running
 
 

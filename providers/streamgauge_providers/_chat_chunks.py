@@ -5,7 +5,6 @@ Members are read as attributes, the way a user of the library reads them; the wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from streamgauge.chat import ChatRequest
 from streamgauge.dialects.openai_chat.decoder import CallTable
 from streamgauge.dialects.openai_chat.encoder import encode_request
 from streamgauge.events import (
-    End,
     Event,
     Finish,
     ReasoningDelta,
@@ -25,9 +23,6 @@ from streamgauge.events import (
 )
 from streamgauge.wire import count
 
-FINISHED = End("complete", "the library's iteration ended without an exception")
-"""What a library claims when it stops without raising, whether or not the stream was whole."""
-
 
 def arguments(request: ChatRequest) -> dict[str, Any]:
     """The keyword arguments of `chat.completions.create`: the members of the wire request, by their own names."""
@@ -35,8 +30,8 @@ def arguments(request: ChatRequest) -> dict[str, Any]:
 
 
 def member(value: Any, name: str) -> Any:
-    """An attribute, or an entry of a mapping (what a library has no type for it leaves as one); None if absent."""
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    """An attribute, or an entry of a dict (what a library has no type for it leaves as one); None if absent."""
+    return value.get(name) if type(value) is dict else getattr(value, name, None)
 
 
 class ChunkReader:

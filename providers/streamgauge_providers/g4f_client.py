@@ -17,7 +17,8 @@ from typing import Any
 from streamgauge.chat import ChatRequest
 from streamgauge.events import Event
 from streamgauge.provider import Connection, ProviderSpec
-from streamgauge_providers._chat_chunks import FINISHED, ChunkReader, arguments
+from streamgauge_providers._chat_chunks import ChunkReader, arguments
+from streamgauge_providers._streams import awalk, walk
 
 
 class G4FProvider:
@@ -30,25 +31,31 @@ class G4FProvider:
         # g4f asks aiohttp for a clean-up that newer Pythons do by themselves; nobody but g4f can change that.
         warnings.filterwarnings("ignore", "enable_cleanup_closed ignored", DeprecationWarning)
         provider = create_custom_provider(connection.base_url, api_key=connection.api_key or None)
+        self._timeout = connection.timeout
         self._client = Client(provider=provider)
         self._async_client = AsyncClient(provider=provider)
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
-        reader = ChunkReader()
-        chunks: Any = self._client.chat.completions.create(**_arguments(request))
-        with closing(chunks):
-            for chunk in chunks:
-                yield from reader.read(chunk)
-        yield FINISHED
+        create: Any = self._client.chat.completions.create
+        return walk(lambda: closing(create(**self._arguments(request))), ChunkReader().read)
 
-    async def astream(self, request: ChatRequest) -> AsyncIterator[Event]:
-        reader = ChunkReader()
-        chunks: Any = self._async_client.chat.completions.create(**_arguments(request))
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                for event in reader.read(chunk):
-                    yield event
-        yield FINISHED
+    def astream(self, request: ChatRequest) -> AsyncIterator[Event]:
+        create: Any = self._async_client.chat.completions.create
+
+        async def ask() -> Any:
+            return aclosing(create(**self._arguments(request)))
+
+        return awalk(ask, ChunkReader().read)
+
+    def _arguments(self, request: ChatRequest) -> dict[str, Any]:
+        """g4f drops arguments that it does not know: those go into the body by `extra_body`.
+
+        `stream_timeout` is its name for the seconds between two chunks; its sync path takes no notice of it.
+        """
+        known = {"messages", "model", "stream", "max_tokens", "temperature", "stop", "tools", "stream_options"}
+        body = arguments(request)
+        extra = {name: body.pop(name) for name in body.keys() - known} | request.extra
+        return body | {"stream_timeout": self._timeout} | ({"extra_body": extra} if extra else {})
 
     def close(self) -> None:
         """Close what the sync path leaves behind.
@@ -68,14 +75,6 @@ class G4FProvider:
         connector = _loop_connectors.pop(asyncio.get_running_loop(), None)
         if connector is not None:
             await connector.close()
-
-
-def _arguments(request: ChatRequest) -> dict[str, Any]:
-    """g4f drops arguments that it does not know: those go into the body by `extra_body`."""
-    known = {"messages", "model", "stream", "max_tokens", "temperature", "stop", "tools", "stream_options"}
-    body = arguments(request)
-    extra = {name: body.pop(name) for name in body.keys() - known} | request.extra
-    return body | {"extra_body": extra} if extra else body
 
 
 def _disconnect(connector: Any) -> None:
