@@ -1,0 +1,502 @@
+"""The rules of Responses, completions, Gemini and Ollama on real streams, on real servers' streams, and on anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamgauge.capture import read_capture
+from streamgauge.dialects.gemini_generate import _samples as gemini
+from streamgauge.dialects.ollama import _samples as ollama
+from streamgauge.dialects.openai_responses import _samples as responses
+from streamgauge.engine import judge
+from streamgauge.recordings import Recording, shipped
+from streamgauge.registry import get_dialect
+from streamgauge.rulebook.unjudged import UNJUDGED
+from streamgauge.rules import Exchange, Verdict, get_rule, rulebook, rules_for
+from streamgauge.trace import Arrival, Trace
+
+DIALECTS = {
+    "openai-responses": "openai-responses",
+    "openai-completions": "openai-completions",
+    "gemini-generate": "gemini-generate",
+    "ollama-chat": "ollama-chat",
+    "ollama-generate": "ollama-chat",
+}
+"""Each dialect with the folder of its real streams."""
+SHIPPED = (*DIALECTS, "open-responses")
+
+TRUE_DEPARTURES = {
+    ("HTTP-002", "ollama"): 'Ollama docs, Streaming: "the newline-delimited JSON format (i.e. the '
+    '`application/x-ndjson` content type)"; its cloud models (gpt-oss) say application/json',
+    ("OCP-002", "traceloop-hub"): "OpenAI's completion choice requires index and text; the hub's last chunk is a chat "
+    "delta without either",
+}
+"""(rule, provider) of what a real stream fails, with the sentence that it departs from."""
+UNSEEN = {
+    "OAR-014", "ERR-007",  # no real Responses stream reports an error
+    "GEM-010", "GEM-012",  # none was blocked or reports an error
+    "ERR-008", "OLL-005",  # none reports an error or calls a tool
+}  # fmt: skip
+"""Rules of these dialects that no real stream here gives anything to judge."""
+
+
+def streams(shared: Path, dialect: str) -> Iterator[tuple[dict[str, Any], Exchange]]:
+    found = get_dialect(dialect)
+    for entry in map(json.loads, (shared / "streams" / "index.jsonl").read_bytes().splitlines()):
+        if entry["dialect"] != DIALECTS[dialect]:
+            continue
+        body = (shared / "streams" / entry["file"]).read_bytes()
+        if not found.detect(body[:65536]):
+            continue
+        kind = entry["content_type"]
+        trace = Trace(
+            arrivals=(Arrival(0.0, body),),
+            status=entry["http_status"],
+            headers=(("Content-Type", kind),) if kind else None,
+            request=entry["request"] if isinstance(entry.get("request"), dict) else None,
+        )
+        yield entry, Exchange(found, trace, case=entry["file"])
+
+
+@pytest.mark.shared
+def test_real_streams_are_not_falsely_accused(shared: Path) -> None:
+    """No rule errs, what fails departs from a document, and each rule of these dialects has judged a real stream."""
+    found, judged, own = set(), set(), set()
+    number = 0
+    for dialect in DIALECTS:
+        own |= {
+            r.id for r in rules_for(get_dialect(dialect), "server") if "all" not in r.applies and r.group != "transport"
+        }
+        for entry, exchange in streams(shared, dialect):
+            number += 1
+            for verdict in judge(exchange):
+                assert verdict.verdict != "error", verdict
+                judged |= {verdict.rule} if verdict.verdict != "skip" else set()
+                if verdict.verdict == "fail":
+                    found.add((verdict.rule, entry["provider"]))
+    assert number == 117
+    assert found == set(TRUE_DEPARTURES)
+    ours = {r for r in own if r.startswith(("OAR", "OCP", "GEM", "OLL", "USE-009", "USE-010", "USE-014", "ERR-00"))}
+    assert ours - judged == UNSEEN | ({"ERR-002"} & ours)
+
+
+CAPTURED = {
+    ("hf-serve", "OAR-010"): "two items at output_index 1",
+    ("litellm", "OAR-002"): "no sequence_number",
+    ("litellm", "OAR-012"): "no output_index",
+    ("litellm", "USE-009"): "no output_tokens_details",
+    ("vllm", "OAR-017"): "response.completed with status incomplete",
+    ("vllm-qwen3reasoning", "OAR-017"): "the same",
+    ("xllamacpp", "OAR-002"): "no sequence_number",
+    ("xllamacpp", "OAR-012"): "no output_index",
+    ("xllamacpp", "USE-009"): "no output_tokens_details",
+}
+"""What real servers of the dialect truly do otherwise than OpenAI's reference says, each looked at."""
+
+
+@pytest.mark.shared
+def test_real_servers_fail_where_they_truly_depart(shared: Path) -> None:
+    """llama.cpp, vLLM, transformers and LiteLLM, by the rules of Responses."""
+    found = set()
+    for path in sorted((shared / "captures").glob("*/responses*.raw")):
+        for verdict in judge(Exchange(get_dialect("openai-responses"), read_capture(path.read_bytes()))):
+            assert verdict.verdict != "error", verdict
+            if verdict.verdict == "fail" and get_rule(verdict.rule).applies == ("openai-responses",):
+                found.add((path.parent.name, verdict.rule))
+    assert found == set(CAPTURED)
+
+
+@pytest.mark.shared
+def test_catalogue_is_covered(shared: Path) -> None:
+    """Every requirement of the catalogue for these dialects is a rule of the same role and keyword."""
+    text = (shared / "catalogue" / "rules.yaml").read_text(encoding="utf-8")
+    scope = ("openai-responses", "open-responses", "gemini", "ollama")
+    number = 0
+    for block in re.split(r"(?m)^(?=- id: )", text)[1:]:
+        entry = dict(re.findall(r"(?m)^[- ] (\w+): (\S.*)$", block))
+        if entry["dialect"] in scope and entry["id"] not in UNJUDGED:
+            number += 1
+            rule = get_rule(entry["id"])
+            assert (rule.role, rule.keyword) == (entry["role"], entry["severity"]), entry["id"]
+    assert number > 30
+
+
+@pytest.mark.parametrize(
+    "recording", [r for r in shipped().values() if r.dialect in SHIPPED], ids=lambda r: r.dialect + "/" + r.name
+)
+def test_recordings_are_good(recording: Recording) -> None:
+    """What is shipped is what it says, and breaks no rule but the one about a header for nginx."""
+    assert recording.get_dialect().read(recording.trace.body) == recording.message
+    verdicts = judge(Exchange(recording.get_dialect(), recording.trace))
+    assert {v.rule for v in verdicts if v.verdict in ("fail", "non-strict", "error")} <= {"HTTP-009"}
+    assert sum(v.verdict == "pass" for v in verdicts) > 10
+
+
+def verdicts(dialect: str, body: str | bytes, **known: Any) -> dict[str, Verdict]:
+    data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
+    trace = Trace(arrivals=(Arrival(0.0, data),), **known)
+    return {v.rule: v for v in judge(Exchange(get_dialect(dialect), trace))}
+
+
+def altered(events: list[dict[str, Any]], kind: str, **members: Any) -> str:
+    return responses.body(responses.changed(events, kind, **members))
+
+
+TWO = responses.stream(responses.message(0, "One"), responses.message(1, "Two"))
+SPLIT = [*responses.HELLO[:4], responses.HELLO[6], *responses.HELLO[4:6], *responses.HELLO[7:]]
+ERROR = {"type": "error", "code": "c", "message": "x", "param": None}
+
+BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
+    "a number that goes back": (
+        "OAR-003",
+        "openai-responses",
+        altered(TWO, "response.content_part.done", sequence_number=0),
+        "0",
+    ),
+    "a number inside the response": (
+        "OAR-003",
+        "openai-responses",
+        responses.body([{"type": "response.created", "response": {"sequence_number": 0}}, *responses.HELLO[1:]]),
+        "inside another object",
+    ),
+    "an item before response.in_progress": (
+        "OAR-004",
+        "openai-responses",
+        responses.body(responses.without(responses.HELLO, "response.in_progress")),
+        "response.output_item.added",
+    ),
+    "an event behind the terminal one": (
+        "OAR-005",
+        "openai-responses",
+        responses.body([*responses.HELLO, {**responses.HELLO[2], "sequence_number": 9}]),
+        "response.output_item.added",
+    ),
+    "no terminal event": ("OAR-005", "openai-responses", responses.body(responses.HELLO[:-1]), "the end of the body"),
+    "two sentinels": (
+        "OAR-006",
+        "open-responses",
+        responses.body(responses.HELLO, done=True) + responses.DONE,
+        "2 of them",
+    ),
+    "an item that is closed twice": (
+        "OAR-008",
+        "open-responses",
+        responses.body(
+            responses.numbered([*responses.HELLO[:-1], responses.HELLO[-2], responses.HELLO[-1]]), done=True
+        ),
+        "two for item 0",
+    ),
+    "a delta behind its done event": (
+        "OAR-009",
+        "open-responses",
+        responses.body(responses.numbered(SPLIT), done=True),
+        "response.output_text.delta",
+    ),
+    "an item that is not in the output": (
+        "OAR-010",
+        "openai-responses",
+        altered(
+            TWO, "response.completed", response={**TWO[-1]["response"], "output": TWO[-1]["response"]["output"][:1]}
+        ),
+        "msg_0",
+    ),
+    "arguments that the item says otherwise": (
+        "OAR-011",
+        "openai-responses",
+        altered(
+            responses.CALLS,
+            "response.output_item.done",
+            item={**responses.CALLS[6]["item"], "arguments": '{"a":2}'},
+        ),
+        '{"a":2}',
+    ),
+    "text that the response says otherwise": (
+        "OAR-011",
+        "openai-responses",
+        responses.body(responses.HELLO).replace(
+            '"text":"Hello there","annotations":[]}]}]', '"text":"x","annotations":[]}]}]'
+        ),
+        "'x' in response.completed",
+    ),
+    "a call without a call_id": (
+        "OAR-013",
+        "openai-responses",
+        altered(responses.CALLS, "response.output_item.done", item={**responses.CALLS[6]["item"], "call_id": None}),
+        "call_id None",
+    ),
+    "an item behind an incomplete one": (
+        "OAR-015",
+        "open-responses",
+        responses.body(
+            responses.stream(
+                responses.message(0, "One", status="incomplete"), responses.message(1, "Two"), status="incomplete"
+            ),
+            done=True,
+        ),
+        "message",
+    ),
+    "an item type without a prefix": (
+        "OAR-016",
+        "open-responses",
+        altered(
+            responses.HELLO,
+            "response.output_item.added",
+            item={"id": "msg_0", "type": "telemetry", "status": "completed"},
+        ),
+        "telemetry",
+    ),
+    "a flat error in Open Responses": (
+        "OAR-014",
+        "open-responses",
+        responses.body([*responses.HELLO[:2], {**ERROR, "sequence_number": 2}]),
+        "no type",
+    ),
+    "an array under an event stream's name": (
+        "GEM-001",
+        "gemini-generate",
+        gemini.array(*gemini.HELLO),
+        "one JSON array",
+    ),
+    "an array with a comma too many": (
+        "GEM-001",
+        "gemini-generate",
+        gemini.array(*gemini.HELLO).replace("\n]", ",\n]"),
+        "",
+    ),
+    "parts that are no array": (
+        "GEM-002",
+        "gemini-generate",
+        gemini.sse({"candidates": [{"content": {"parts": [{"text": 3}]}}]}),
+        "3",
+    ),
+    "a response without members": ("GEM-002", "gemini-generate", gemini.sse({"text": "x"}, *gemini.HELLO), "text"),
+    "snapshots": (
+        "GEM-002",
+        "gemini-generate",
+        gemini.sse(*(gemini.text("Hello there, how are you?"[:n]) for n in (5, 12, 20, 25))),
+        "the delta before, with more",
+    ),
+    "a finishReason twice": (
+        "GEM-003",
+        "gemini-generate",
+        gemini.sse(*gemini.HELLO, gemini.response(finish="STOP")),
+        "again",
+    ),
+    "no candidate at all": ("GEM-004", "gemini-generate", gemini.sse({"usageMetadata": {}}), "neither"),
+    "a call without a name": (
+        "GEM-008",
+        "gemini-generate",
+        gemini.sse(gemini.response({"functionCall": {"args": {}}}), gemini.CALL[1]),
+        "args",
+    ),
+    "two last objects": (
+        "OLL-002",
+        "ollama-chat",
+        ollama.lines(ollama.HELLO[0], ollama.end(), ollama.end()),
+        "1 more behind it",
+    ),
+    "no last object": ("OLL-002", "ollama-chat", ollama.lines(*ollama.HELLO[:2]), "the end of the body"),
+    "a byte order mark": ("OLL-001", "ollama-chat", "\ufeff" + ollama.lines(*ollama.HELLO), "one"),
+    "an object behind the error": (
+        "ERR-008",
+        "ollama-chat",
+        ollama.lines(ollama.HELLO[0], {"error": "x"}, ollama.end()),
+        "done",
+    ),
+    "a call without a function's name": (
+        "OLL-005",
+        "ollama-chat",
+        ollama.lines({**ollama.called({}), "message": {"tool_calls": [{"function": {"arguments": {}}}]}}, ollama.end()),
+        "arguments",
+    ),
+    "another model in the middle": (
+        "OLL-007",
+        "ollama-chat",
+        ollama.lines(ollama.HELLO[0], {**ollama.HELLO[1], "model": "other"}, ollama.HELLO[2]),
+        "other",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_departures(name: str) -> None:
+    """Each way to break a rule that its own example does not show is found, at its severity, and shown."""
+    rule, dialect, body, shown = BROKEN[name]
+    headers = (("Content-Type", get_dialect(dialect).media_type),)
+    verdict = verdicts(dialect, body, status=200, headers=headers)[rule]
+    assert verdict.verdict == get_rule(rule).severity, verdict
+    assert shown in verdict.got
+
+
+SILENT: dict[str, tuple[str, str, str | bytes]] = {
+    "unfinished items of a response that failed": (
+        "OAR-008",
+        "open-responses",
+        responses.body(
+            [*responses.HELLO[:4], {"type": "response.failed", "response": responses.snapshot("failed", [])}], done=True
+        ),
+    ),
+    "a stream that begins with an error": (
+        "OAR-004",
+        "openai-responses",
+        responses.body([{**ERROR, "sequence_number": 0}]),
+    ),
+    "a stream that is resumed": ("OAR-003", "openai-responses", responses.body(responses.HELLO[3:])),
+    "a surrogate pair that is cut between two deltas": (
+        "OAR-011",
+        "openai-responses",
+        responses.body(responses.stream(responses.message(0, "\ud83d", "\ude00"))).replace(
+            "\\ud83d\\ude00", "\U0001f600"
+        ),
+    ),
+    "an implementor's own event": (
+        "OAR-016",
+        "open-responses",
+        responses.body([{"type": "acme:x", "sequence_number": 0}], done=True),
+    ),
+    "a prompt that was blocked": ("GEM-004", "gemini-generate", gemini.sse(gemini.BLOCKED)),
+    "an error in the stream": ("GEM-004", "gemini-generate", gemini.sse(gemini.HELLO[0], {"error": {"code": 500}})),
+    "arguments that are streamed": (
+        "GEM-008",
+        "gemini-generate",
+        gemini.sse(
+            gemini.response({"functionCall": {"name": "f", "willContinue": True}}),
+            gemini.response({"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x"}]}}),
+            gemini.response({"functionCall": {}}),
+            gemini.CALL[1],
+        ),
+    ),
+    "usage behind the last candidate": (
+        "GEM-003",
+        "gemini-generate",
+        gemini.sse(*gemini.HELLO, {"usageMetadata": gemini.usage()}),
+    ),
+    "an answer without text": (
+        "USE-010",
+        "ollama-chat",
+        ollama.lines(ollama.end(eval_count=..., prompt_eval_count=...)),
+    ),
+    "an error is the last object": ("OLL-002", "ollama-chat", ollama.lines(ollama.HELLO[0], {"error": "x"})),
+}
+
+
+@pytest.mark.parametrize("name", SILENT)
+def test_no_departures(name: str) -> None:
+    """What the references allow is not accused."""
+    rule, dialect, body = SILENT[name]
+    assert verdicts(dialect, body)[rule].verdict in ("pass", "skip")
+
+
+def test_mild_where_only_open_responses_speaks() -> None:
+    """What OpenAI's own reference does not say is non-strict for OpenAI's dialect, and fails for Open Responses."""
+    for rule, kind in (
+        ("OAR-007", "output_item.added"),
+        ("OAR-008", "output_item.done"),
+        ("OAR-009", "content_part.added"),
+    ):
+        events = responses.without(responses.HELLO, f"response.{kind}")
+        assert verdicts("openai-responses", responses.body(events))[rule].verdict == "non-strict"
+        assert verdicts("open-responses", responses.body(events, done=True))[rule].verdict == "fail"
+
+
+def test_the_array_is_judged_by_no_rule_of_events() -> None:
+    """Rules of server-sent events have nothing to say of a JSON array, and say why."""
+    found = verdicts("gemini-generate", gemini.array(*gemini.HELLO), status=200, headers=())
+    assert {found[rule].verdict for rule in found if get_rule(rule).applies == ("sse",)} == {"skip"}
+    assert "json-array" in found["SSE-021"].reason
+    assert found["GEM-004"].verdict == "pass"
+
+
+def test_an_ollama_error_has_no_code() -> None:
+    """A dialect whose errors are texts is not asked for a code."""
+    found = verdicts("ollama-chat", ollama.lines(ollama.HELLO[0], {"error": "x"}))["ERR-011"]
+    assert (found.verdict, "without a code" in found.reason) == ("skip", True)
+
+
+NAMES = [
+    *(
+        "type",
+        "item",
+        "item_id",
+        "output_index",
+        "content_index",
+        "delta",
+        "text",
+        "arguments",
+        "part",
+        "response",
+        "status",
+    ),
+    *("output", "usage", "input_tokens", "error", "message", "code", "sequence_number", "id", "content", "candidates"),
+    *("parts", "functionCall", "args", "finishReason", "usageMetadata", "promptTokenCount", "index", "promptFeedback"),
+    *("blockReason", "model", "created_at", "done", "done_reason", "tool_calls", "function", "eval_count", "choices"),
+]
+KINDS = [
+    *("response.created", "response.output_item.added", "response.output_item.done", "response.output_text.delta"),
+    *("response.output_text.done", "response.function_call_arguments.done", "response.content_part.added", "error"),
+    *(
+        "response.completed",
+        "response.failed",
+        "response.incomplete",
+        "message",
+        "function_call",
+        "reasoning",
+        "acme:x",
+    ),
+    *("output_text", "STOP", "stop", "incomplete", "completed", "text_completion"),
+]
+LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-1, 3), st.floats(), st.sampled_from([*KINDS, 10**30, "\ud83d", 1e308])
+)
+VALUES = st.recursive(
+    LEAVES, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.sampled_from(NAMES), v, max_size=5), max_leaves=12
+)
+EVENTS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.one_of(VALUES, st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))),
+    max_size=6,
+)
+
+
+@given(events=EVENTS)
+def test_any_json_is_judged(events: list[tuple[str, Any]]) -> None:
+    """Members of any type in any place are judged, and never make a rule fail itself."""
+    values = [{"type": kind, **value} if isinstance(value, dict) else value for kind, value in events]
+    pairs = zip(events, values, strict=True)
+    sent = "".join(f"event: {kind}\ndata: {json.dumps(value)}\n\n" for (kind, _), value in pairs).encode()
+    lines = "".join(json.dumps(value) + "\n" for value in values).encode()
+    known: dict[str, Any] = {
+        "status": 200,
+        "headers": (("Content-Type", "application/json"),),
+        "request": {"max_output_tokens": 1, "temperature": 0, "n": 2},
+        "timed": True,
+        "ended_at": 9.0,
+    }
+    for dialect in SHIPPED:
+        bodies = [lines] if dialect.startswith("ollama") else [sent]
+        bodies += [json.dumps(values).encode()] if dialect == "gemini-generate" else []
+        for body in bodies:
+            for verdict in verdicts(dialect, body, **known).values():
+                assert verdict.verdict != "error", verdict
+                assert 0 <= verdict.span[0] <= verdict.span[1] <= len(body)
+
+
+@given(body=st.binary(max_size=300))
+def test_any_bytes_are_judged(body: bytes) -> None:
+    """No bytes make a rule fail itself."""
+    for dialect in SHIPPED:
+        assert all(v.verdict != "error" for v in verdicts(dialect, body).values())
+
+
+def test_every_rule_of_these_dialects_is_here() -> None:
+    """The prefixes of these dialects' rules belong to no other."""
+    for rule in rulebook().values():
+        if rule.id.startswith(("OAR-", "OCP-", "GEM-", "OLL-")):
+            assert set(rule.applies) <= set(SHIPPED)
