@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from streamgauge.dialects.anthropic_messages import _samples as anthropic
 from streamgauge.dialects.bedrock import _samples as bedrock
+from streamgauge.dialects.bedrock.rules.invoked import CLAUDE
 from streamgauge.dialects.cohere_chat import _samples as cohere
 from streamgauge.engine import judge
 from streamgauge.eventstream import encode_message
@@ -184,6 +185,22 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
         cohere.HELLO + cohere.says("tool-plan-delta", tool_plan="x"),
         "tool-plan",
     ),
+    "a Titan total that is a text": (
+        "BRK-017",
+        bedrock.chunk({"outputText": "a", "totalOutputTextTokenCount": "3"}),
+        "'totalOutputTextTokenCount': '3'",
+    ),
+    "chunks and events of Converse": ("BRK-017", bedrock.INVOKED + bedrock.START, "both"),
+    "an exception without words": (
+        "ERR-009",
+        bedrock.START + bedrock.message({":message-type": "exception", ":exception-type": "throttlingException"}, {}),
+        "{}",
+    ),
+    "an error beside a good reason": (
+        "COH-013",
+        cohere.stream(cohere.text("a"), tail=cohere.ended(error="it broke")),
+        "'COMPLETE'",
+    ),
     "two blocks at once": (
         "COH-001",
         cohere.stream(cohere.opened(0), cohere.opened(1), cohere.closed(1)),
@@ -203,6 +220,22 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
 }
 
 
+def test_an_invoked_model_is_judged_by_its_own_rules() -> None:
+    """A departure inside a chunk names the rule of the inner dialect, at its severity, and the chunk's bytes."""
+    first, *rest = map(bedrock.chunk, CLAUDE)
+    late = bedrock.chunk(CLAUDE[2])
+    body = b"".join([first, *rest, late])
+    verdict = verdicts("bedrock-converse", body)["BRK-016"]
+    assert verdict.verdict == "fail"
+    assert verdict.expected.startswith("ANT-0")
+    assert verdict.span == (len(body) - len(late), len(body))
+    mild = verdicts("bedrock-converse", b"".join([first, *rest[:3], bedrock.chunk(ZERO), rest[-1]]))["BRK-016"]
+    assert (mild.verdict, mild.expected) == ("non-strict", "ANT-015: output_tokens above 0")
+
+
+ZERO = {**CLAUDE[4], "usage": {"output_tokens": 0}}
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_departures(name: str) -> None:
     """Each way to break a rule that its own example does not show is found, and shown."""
@@ -213,7 +246,8 @@ def test_departures(name: str) -> None:
         if get_rule(rule).fits(get_dialect(d)) and (d == "bedrock-converse") == isinstance(body, bytes)
     )
     verdict = verdicts(dialect, body)[rule]
-    assert verdict.verdict == get_rule(rule).severity, verdict
+    mild = name == "an exception without words"
+    assert verdict.verdict == ("non-strict" if mild else get_rule(rule).severity), verdict
     assert shown in verdict.got
 
 
@@ -244,6 +278,16 @@ SILENT: dict[str, tuple[str, str, str | bytes]] = {
         bedrock.START + bedrock.delta(text="a") + bedrock.exception("throttlingException"),
     ),
     "what an invoked model sends": ("BRK-003", "bedrock-converse", bedrock.INVOKED),
+    "an agent's JSON": (
+        "BRK-017",
+        "bedrock-converse",
+        bedrock.event("trace", agentId="A") + bedrock.chunk({"city": "Paris"}),
+    ),
+    "an agent's text": (
+        "JSON-001",
+        "bedrock-converse",
+        bedrock.event("chunk", bytes=base64.b64encode(b"An answer.").decode()),
+    ),
     "an error without usage": ("COH-002", "cohere-chat", cohere.stream(tail=cohere.ended("ERROR", usage={}))),
     "[DONE] behind message-end": ("COH-001", "cohere-chat", cohere.HELLO + "data: [DONE]\n\n"),
 }

@@ -32,6 +32,8 @@ def _inner(payload: Payload) -> Payload:
         data = base64.b64decode(coded).decode("utf-8", "replace")
     except ValueError:
         return payload
+    if not data.lstrip().startswith("{"):  # an agent's chunks hold text
+        return payload
     return Payload(msgspec.structs.replace(payload.frame, data=data), parse(data))
 
 

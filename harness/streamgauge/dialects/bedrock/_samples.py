@@ -81,7 +81,8 @@ def stream(*middle: bytes, tail: bytes | None = None) -> bytes:
 HELLO = stream(text("Hello", " there"))
 CALLS = stream(text("I look."), call('{"a":', "1}", index=1), tail=stopped("tool_use") + metadata())
 INVOKED = b"".join(
-    chunk({"generation": said, "stop_reason": reason}) for said, reason in (("Hello", None), (" there", "stop"))
+    chunk({"generation": said, "prompt_token_count": 3, "generation_token_count": made, "stop_reason": reason})
+    for said, made, reason in (("Hello", 1, None), (" there", 2, "stop"))
 )
 
 

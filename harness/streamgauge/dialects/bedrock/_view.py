@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from streamgauge.dialects.bedrock.decoder import AGENT_EVENTS, CONVERSE_EVENTS
 from streamgauge.events import Malformed, Span
 from streamgauge.eventstream import EventMessage
 from streamgauge.evidence import brief, streamed
@@ -15,7 +18,6 @@ from streamgauge.wire import members, parse
 
 STARTS, DELTAS, STOPS = "contentBlockStart", "contentBlockDelta", "contentBlockStop"
 BLOCK_EVENTS = (STARTS, DELTAS, STOPS)
-CONVERSE_EVENTS = ("messageStart", *BLOCK_EVENTS, "messageStop", "metadata")
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -72,6 +74,32 @@ def complete(exchange: Exchange) -> View:
     found = converse(exchange)
     if not found.complete:
         raise NotApplicable("the stream has no messageStop, or an error")
+    return found
+
+
+def inside(exchange: Exchange) -> list[tuple[dict[str, Any], Span]]:
+    """The payloads of a model's chunks that are JSON objects, with the places of their messages.
+
+    An agent's chunks are text; raises NotApplicable for its stream.
+    """
+    found = view(exchange)
+    if found.broken:
+        raise NotApplicable("the stream can't be read to its end (see BRK-001)")
+    if any(t.kind in AGENT_EVENTS for t in found.told):
+        raise NotApplicable("an agent answers, whose chunks are text")
+    return exchange.derived(_inside)
+
+
+def _inside(exchange: Exchange) -> list[tuple[dict[str, Any], Span]]:
+    found = []
+    for told in view(exchange).of("chunk"):
+        data = told.value.get("bytes")
+        try:
+            value = parse(base64.b64decode(data if isinstance(data, str) else "").decode("utf-8", "replace"))
+        except (binascii.Error, ValueError):
+            continue
+        if isinstance(value, dict):
+            found.append((value, told.span))
     return found
 
 

@@ -24,6 +24,8 @@ from streamgauge.dialects.bedrock._sources import CONVERSE, SMITHY
 from streamgauge.dialects.bedrock._view import view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import members, parse
+from streamgauge.wire import text as text_of
 
 BEDROCK = ("bedrock-converse",)
 EVENTSTREAM = ("eventstream",)
@@ -104,7 +106,8 @@ def headers_are_there(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CONVERSE}: {', '.join(MODELLED)} are members of the output that are exceptions; {SMITHY}: such a "
-    'member\'s ":message-type" is "exception". Names that are not modelled count as non-strict',
+    'member\'s ":message-type" is "exception". Names that are not modelled, and a message that is missing, count as '
+    "non-strict",
     applies=BEDROCK,
     known=(
         "https://github.com/anomalyco/opencode/issues/38712",
@@ -123,6 +126,8 @@ def exceptions_are_frames(exchange: Exchange) -> Iterator[Finding]:
             yield Finding(":message-type exception", f"{frame.type} as an event", frame.span)
         elif frame.kind == "exception" and frame.type not in (*MODELLED, *AGENTS):
             yield Finding(" | ".join(MODELLED), brief(frame.type), frame.span, mild=True)
+        if frame.kind != "error" and not text_of(members(parse(frame.data)).get("message")):
+            yield Finding("message, a string", brief(frame.data), frame.span, mild=True)
 
 
 @server_rule(

@@ -137,3 +137,28 @@ def start_has_the_id(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("an id", brief(told.value.get("id")), told.span)
         if told.message.get("role") != "assistant":
             yield Finding("role assistant", f"role {brief(told.message.get('role'))}", told.span)
+
+
+@server_rule(
+    "COH-013",
+    "a failed message-end says why",
+    group="errors",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f'{REFERENCE}, chat_message_end_event_delta.py: error is "An error message if an error occurred during the '
+    'generation.", a string',
+    applies=COHERE,
+    good=stream(text("Hello"), tail=ended("ERROR", error="it broke", error_type="internal", usage={})),
+    bad=stream(text("Hello"), tail=ended("ERROR", error_type="internal", usage={})),
+)
+def failure_says_why(exchange: Exchange) -> Iterator[Finding]:
+    """message-end with finish_reason ERROR or TIMEOUT has error, a text; any other has none."""
+    ends = [t for t in ends_of(exchange) if t.delta.get("finish_reason") in FAILED or "error" in t.delta]
+    if not ends:
+        raise NotApplicable("the stream reports no error")
+    for told in ends:
+        if not text_of(told.delta.get("error")):
+            yield Finding("error, a text", f"error {brief(told.delta.get('error'))}", told.span)
+        elif told.delta.get("finish_reason") not in FAILED:
+            reason = brief(told.delta.get("finish_reason"))
+            yield Finding("finish_reason ERROR or TIMEOUT", f"an error and finish_reason {reason}", told.span)
