@@ -359,3 +359,13 @@ def test_any_bytes_are_judged(body: bytes) -> None:
     for dialect in DIALECTS:
         for head in (b"", bedrock.START, anthropic.start().encode()):
             assert all(v.verdict != "error" for v in judge(Exchange(get_dialect(dialect), Trace.of(head + body))))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_error_bodies_are_read(dialect: str) -> None:
+    """The body of an HTTP error is judged in each dialect's own form: no stack trace, key or address in it."""
+    for text, outcome in (("no such model", "pass"), ("connect to http://10.0.0.7:8000/v1 failed", "non-strict")):
+        body = get_dialect(dialect).error_body(500, text)
+        trace = Trace(arrivals=(Arrival(0.0, body),), status=500, headers=(("Content-Type", "application/json"),))
+        found = {v.rule: v for v in judge(Exchange(get_dialect(dialect), trace))}
+        assert found["ERR-014"].verdict == outcome

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import chat, sse, text
 from streamgauge.events import Span, StreamError
 from streamgauge.evidence import answered, as_json, brief, streamed
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import members
 
 BOOM = {"error": {"message": "The server had an error", "type": "server_error", "param": None, "code": "internal"}}
 
@@ -135,8 +133,8 @@ def _told(exchange: Exchange) -> list[StreamError]:
     if status is None or status < 400:
         answered(exchange)
         return _error_events(exchange)
-    error: Any = members(as_json(exchange)).get("error")
-    if not error:
+    answer = as_json(exchange)
+    errors = exchange.dialect.message(answer).errors if isinstance(answer, dict) else ()
+    if not errors:
         raise NotApplicable("the answer has no error body that could be read")
-    message = error if isinstance(error, str) else members(error).get("message")
-    return [StreamError(message if isinstance(message, str) else brief(error), span=(0, len(exchange.body)))]
+    return [StreamError(error.message, span=(0, len(exchange.body))) for error in errors]
