@@ -11,7 +11,7 @@ import msgspec
 
 from streamgauge.chat import ChatRequest
 from streamgauge.dialects.gemini_generate.encoder import encode_request
-from streamgauge.events import Event, Finish, ReasoningDelta, Start, TextDelta, ToolCallDelta, Usage
+from streamgauge.events import Event, Finish, KeepAlive, ReasoningDelta, Start, TextDelta, ToolCallDelta, Usage
 from streamgauge.provider import Connection, PerLoop, ProviderSpec
 from streamgauge.wire import count
 from streamgauge_providers._streams import awalk, walk, without
@@ -80,6 +80,9 @@ class _Reader:
         if not self._started and (chunk.response_id or chunk.model_version):
             self._started = True
             yield Start(chunk.response_id or "", chunk.model_version or "")
+        if (feedback := chunk.prompt_feedback) and feedback.block_reason:
+            # No event stands for it: it is no output, no finish of a candidate and no failure of the stream.
+            yield KeepAlive(f"the prompt was blocked: {feedback.block_reason.value}")
         for candidate in chunk.candidates or ():
             choice = candidate.index or 0
             if candidate.content:

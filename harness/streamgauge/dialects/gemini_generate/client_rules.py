@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from streamgauge.dialects.gemini_generate._sources import RESPONSE
-from streamgauge.events import End, Finish, RefusalDelta, StreamError, Usage
+from streamgauge.events import End, Finish, KeepAlive, RefusalDelta, StreamError, Usage
 from streamgauge.observation import Observation, Run
 from streamgauge.rulebook.client_judging import (
     changed,
-    claims_success,
     loses_an_event,
     outcome,
     prerequisite,
@@ -46,7 +45,7 @@ def end_without_content(seen: Observation) -> Iterator[Finding]:
     known=("https://github.com/ankit373/hydra/issues/855",),
     faults=("", "blocked"),
     cases=("blocked-prompt",),
-    broken=claims_success,
+    broken=lambda seen: changed(seen, events=(End("complete"),), times=(seen.run.duration,), raised=None),
 )
 def blocked_prompt(seen: Observation) -> Iterator[Finding]:
     """Anything that tells it from an answer without text will do."""
@@ -59,7 +58,8 @@ def _tells(run: Run) -> bool:
         return True
     if any(isinstance(e, (Finish, RefusalDelta, StreamError)) for e in run.events):
         return True
-    return any(isinstance(e, End) and "block" in e.reason.lower() for e in run.events)
+    told = (e.reason if isinstance(e, End) else e.text for e in run.events if isinstance(e, (End, KeepAlive)))
+    return any("block" in words.lower() for words in told)
 
 
 @_rule(
