@@ -1,12 +1,14 @@
 """Bytes to normalised events: each dialect above its framing, and openai-chat beside the openai library's chunks.
 
 CPU time of one plain text answer, in reads of 64 KiB and of one event. `us_above_framing` in the extra info is what
-an event costs beyond cutting the bytes into frames, `x_ours` how many times our cost the library's is; both are
-measured in the same test, in turn with what they are compared to.
+an event costs beyond cutting the bytes into frames, `x_ours` how many times our cost the library's is, `x_floor` how
+many times that of `json.loads` on a usual chunk ours is; all are measured in the same test, in turn with what they are
+compared to.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -19,7 +21,22 @@ from streamgauge.registry import all_dialects, get_dialect
 
 TEXTS = 3000
 ROUNDS = 9
+CHUNK = json.dumps(
+    {
+        "id": "chatcmpl-abc",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "gpt-4",
+        "choices": [{"index": 0, "delta": {"content": " word1234"}, "logprobs": None, "finish_reason": None}],
+    }
+)
 Reads = list[bytes]
+
+
+def floor() -> None:
+    """What reads as many chunks and knows nothing of a dialect."""
+    for _ in range(TEXTS):
+        json.loads(CHUNK)
 
 
 def reads_of(dialect: Dialect, how: str) -> Reads:
@@ -80,17 +97,20 @@ def test_decode(benchmark: BenchmarkFixture, name: str, how: str) -> None:
     dialect = get_dialect(name)
     reads = reads_of(dialect, how)
     below: list[float] = []
+    floors: list[float] = []
     assert decode(dialect, reads) >= TEXTS
 
-    def framing() -> None:
+    def beside() -> None:
         below.append(cpu(lambda: frames(dialect, reads)))
+        floors.append(cpu(floor))
 
-    benchmark.pedantic(decode, args=(dialect, reads), setup=framing, rounds=ROUNDS)
+    benchmark.pedantic(decode, args=(dialect, reads), setup=beside, rounds=ROUNDS)
     best = benchmark.stats.stats.min
     benchmark.extra_info |= {
         "bytes_per_event": sum(map(len, reads)) // TEXTS,
         "us_per_event": round(best / TEXTS * 1e6, 2),
         "us_above_framing": round((best - min(below)) / TEXTS * 1e6, 2),
+        "x_floor": round(best / min(floors), 2),
     }
 
 

@@ -1,150 +1,178 @@
-"""Each installed provider on the replay server, sync beside async, over the floor of a raw socket in the same run.
+"""What a client costs: the same answer through bare clients, the wire probe and every installed provider.
 
-The server runs in a process of its own and sends one write an event. `fast` (500 events, no delays) gives chunks a
-second and client CPU per chunk; `paced` (20 ms to the first event, then 4 ms each) gives TTFT and gaps.
+Every benchmark runs in turn with the floor, a raw socket that reads the same bytes, so that its figures are multiples
+of the floor's in the same run. A burst (500 events at once) gives what the code costs, and how many events a second
+one core can take; a paced answer (20 ms to the first event, then 5 ms each) gives CPU per event with one event a
+read, TTFT, gaps and the delivery delay: from the server's send log, in another process on the same monotonic clock,
+to the event in the caller's hands.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import itertools
 import json
-import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
+import msgspec
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+from tests.bench_clients import Client, Entry, RawSocket, bare, library
 
-from streamgauge.chat import ChatRequest
-from streamgauge.events import OUTPUT, Event
-from streamgauge.metrics import StreamMetrics, Timeline, measure
-from streamgauge.provider import Connection, Provider, ProviderSpec, all_providers
+from streamgauge.delivery import held_back
+from streamgauge.instrument.backend import ReplayProcess, Stage
+from streamgauge.library_costs import Cost, Ratio
+from streamgauge.provider import all_providers
+from streamgauge.resampling import ratio_interval
 
-REQUEST = ChatRequest.of("Say something long")
-PROVIDERS = [spec for spec in all_providers().values() if spec.dialect == "openai-chat" and not spec.missing]
-Rows = dict[tuple[str, str], dict[str, float]]
 EVENTS = 500
-PACED_RUNS = 7
+PACED = (0.02, *[0.005] * 23)
+ROUNDS = 7
+WARMUPS = 2
+BURSTS = 3  # a round: of the floor one alone takes too little CPU time to tell
+INSTALLED = [spec for spec in all_providers().values() if not spec.missing]
+CLIENTS = [
+    *bare("openai-chat"),
+    *(library(spec, path) for spec in INSTALLED for path in ("sync", "async") if path in spec.capabilities),
+]
+TAGS = itertools.count(1)
+STAGES: dict[str, Stage] = {}
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[dict[str, str]]:
-    """Base URLs of the fast and of the paced script, in another process."""
-    server = Path(__file__).with_name("bench_server.py")
-    with subprocess.Popen([sys.executable, server], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
+def bursts() -> Iterator[dict[str, str]]:
+    """Base URLs by dialect of an answer that comes in one write, from another process."""
+    command = [sys.executable, str(Path(__file__).with_name("bench_server.py")), str(EVENTS)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
         try:
             yield json.loads(process.stdout.readline())
         finally:
-            process.stdin.close()  # type: ignore[union-attr]
+            process.stdin.close()
             process.wait(10)
 
 
-def raw_stream(base_url: str) -> Callable[[], list[float]]:
-    """The floor: a blocking socket, the arrival time of each output event, no HTTP, SSE or JSON library."""
-    parts = urlsplit(base_url)
-    body = b'{"model":"gpt-4","stream":true,"messages":[]}'
-    head = f"POST {parts.path}/chat/completions HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-    def run() -> list[float]:
-        with socket.create_connection((parts.hostname, parts.port)) as connection:
-            connection.sendall(request)
-            times: list[float] = []
-            tail, done = b"", False
-            while not done:
-                read = connection.recv(65536)
-                assert read, "the server closed the connection before [DONE]"
-                now = time.perf_counter()
-                *events, tail = (tail + read).split(b"\n\n")
-                times += [now for event in events if b'"content":" ' in event]
-                done = any(b"[DONE]" in event for event in events)
-            return times
-
-    return run
+@pytest.fixture(scope="module")
+def server() -> Iterator[ReplayProcess]:
+    """The server in another process; it is the module's only one, so that its scripts can be kept by dialect."""
+    with ReplayProcess() as process:
+        yield process
 
 
-def run_sync(provider: Provider) -> list[tuple[float, Event]]:
-    return [(time.perf_counter(), event) for event in provider.stream(REQUEST)]
+@dataclass
+class Seen:
+    """What one client did, a value for each round. Seconds."""
 
+    burst_cpu: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    ttft: list[float] = field(default_factory=list)
+    gap: list[float] = field(default_factory=list)
+    delay: list[float] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
 
-async def run_async(provider: Provider) -> list[tuple[float, Event]]:
-    return [(time.perf_counter(), event) async for event in provider.astream(REQUEST)]
-
-
-def timed(run: Callable[[], list[tuple[float, Event]]]) -> StreamMetrics:
-    start = time.perf_counter()
-    events = tuple((at - start, event) for at, event in run())
-    return measure(Timeline(events=events, outcome="complete", ended_at=time.perf_counter() - start))
-
-
-def record(
-    benchmark: Any, name: str, path: str, run: Callable[[], Any], chunks: Callable[[Any], int], rows: Rows
-) -> None:
-    """Run the fast script as the benchmark; keep CPU per chunk and chunks a second beside it."""
-    cpu: list[float] = []
-
-    def once() -> Any:
+    def burst(self, client: Client) -> None:
+        """All events of an answer at once, a few answers in a row: what the code costs, with few reads."""
+        gc.collect()
         before = time.process_time()
-        result = run()
-        cpu.append((time.process_time() - before) / EVENTS)
-        return result
+        for _ in range(BURSTS):
+            client.run(next(TAGS))
+        self.burst_cpu.append((time.process_time() - before) / EVENTS / BURSTS)
 
-    assert chunks(benchmark.pedantic(once, rounds=7, warmup_rounds=2)) == EVENTS
-    seconds = benchmark.stats.stats.median
-    facts = {"cpu_us_per_chunk": statistics.median(cpu) * 1e6, "chunks_per_second": EVENTS / seconds}
-    benchmark.extra_info.update(facts, provider=name, path=path)
-    rows.setdefault((name, path), {}).update(facts)
-
-
-def _outputs(events: list[tuple[float, Event]]) -> int:
-    return sum(isinstance(event, OUTPUT) for _, event in events)
-
-
-def test_raw_socket(benchmark, backend, bench_rows: Rows):
-    """The floor of this run: what reading these bytes costs without any library."""
-    benchmark.group = "provider"
-    record(benchmark, "raw socket", "sync", raw_stream(backend["fast"]), len, bench_rows)
-    paced = raw_stream(backend["paced"])
-    found = []
-    for _ in range(PACED_RUNS):
-        start = time.perf_counter()
-        times = paced()
-        found.append((times[0] - start, statistics.median(b - a for a, b in zip(times, times[1:], strict=False))))
-    _paced(benchmark, bench_rows[("raw socket", "sync")], found)
+    def paced(self, client: Client, server: ReplayProcess, stage: Stage) -> None:
+        """One event a read, as a model sends them: the system calls and wake-ups too, and all that is about time."""
+        tag = next(TAGS)
+        gc.collect()
+        began, before = time.monotonic(), time.process_time()
+        times = client.run(tag)
+        self.cpu.append((time.process_time() - before) / len(times))
+        sends = server.log(stage)[tag].sends
+        self.ttft.append(times[0] - began)
+        self.gap.append(statistics.median(b - a for a, b in pairwise(times)))
+        self.delay.append(statistics.median(at - sent for at, sent in zip(times, sends, strict=True)))
+        if (held := held_back(sends, times)) is not None:
+            self.held.append(held)
 
 
-@pytest.mark.parametrize("path", ["sync", "async"])
-@pytest.mark.parametrize("spec", PROVIDERS, ids=lambda spec: spec.name)
-def test_provider(benchmark, backend, bench_rows: Rows, spec: ProviderSpec, path: str):
-    """One provider on one path: the same script, the same events, over the same socket."""
-    benchmark.group = "provider"
+@contextmanager
+def connected(entry: Entry, stage: Stage, runner: asyncio.Runner) -> Iterator[tuple[Client, Client]]:
+    """The client and the floor on one script, both warm, both seeing every event."""
+    with ExitStack() as stack:
+        found: list[Client] = []
+        for made in (entry.connect(stage, runner), RawSocket(entry.dialect, stage)):
+            stack.callback(made.close)
+            found.append(made)
+            for _ in range(WARMUPS):
+                assert len(made.run(next(TAGS))) == len(stage.delays)
+        yield found[0], found[1]
+
+
+@pytest.mark.parametrize("entry", CLIENTS, ids=lambda entry: f"{entry.name}-{entry.path}".replace(" ", "-"))
+def test_client(
+    benchmark: BenchmarkFixture, server: ReplayProcess, bursts: dict[str, str], costs: list[Cost], entry: Entry
+) -> None:
+    """One client on one path beside the floor: the same events, over the same kind of connection."""
+    benchmark.group = "client"
+    seen, floor = Seen(), Seen()
+    burst = Stage(bursts[entry.dialect], 0, (0.0,) * EVENTS)
+    paced = _stage(server, entry.dialect)
     with asyncio.Runner() as runner:
-        runs = {}
-        for pace in ("fast", "paced"):
-            provider = spec.open(Connection(base_url=backend[pace], api_key="sk-bench"))
-            runs[pace] = (
-                (lambda p=provider: run_sync(p)) if path == "sync" else (lambda p=provider: runner.run(run_async(p))),
-                provider,
-            )
-        record(benchmark, spec.name, path, runs["fast"][0], _outputs, bench_rows)
-        metrics = [timed(runs["paced"][0]) for _ in range(PACED_RUNS)]
-        found = [(m.ttft or 0.0, statistics.median(m.gaps)) for m in metrics]
-        _paced(benchmark, bench_rows[(spec.name, path)], found)
-        for _, provider in runs.values():
-            provider.close()
-            runner.run(provider.aclose())
+        with connected(entry, burst, runner) as (client, base):
+            benchmark.pedantic(seen.burst, args=(client,), setup=lambda: floor.burst(base), rounds=ROUNDS)
+        with connected(entry, paced, runner) as (client, base):
+            for _ in range(ROUNDS):
+                floor.paced(base, server, paced)
+                seen.paced(client, server, paced)
+    cost = _cost(entry, seen, floor)
+    benchmark.extra_info |= msgspec.to_builtins(cost)
+    costs.append(cost)
 
 
-def _paced(benchmark: Any, row: dict[str, float], found: list[tuple[float, float]]) -> None:
-    facts = {
-        "ttft_ms": statistics.median(ttft for ttft, _ in found) * 1e3,
-        "gap_ms": statistics.median(gap for _, gap in found) * 1e3,
-    }
-    benchmark.extra_info.update(facts)
-    row.update(facts)
+def _stage(server: ReplayProcess, dialect: str) -> Stage:
+    if dialect not in STAGES:
+        STAGES[dialect] = server.stage(dialect, PACED)
+    return STAGES[dialect]
+
+
+def _cost(entry: Entry, seen: Seen, floor: Seen) -> Cost:
+    """Costs as multiples of the floor's, times as what they add to the floor's, round by round."""
+    return Cost(
+        client=entry.name,
+        path=entry.path,
+        dialect=entry.dialect,
+        version=entry.version,
+        cpu_us=_us(seen.cpu),
+        x_floor=_times(floor.cpu, seen.cpu),
+        burst_cpu_us=_us(seen.burst_cpu),
+        x_floor_burst=_times(floor.burst_cpu, seen.burst_cpu),
+        events_per_core_second=round(1 / statistics.median(seen.burst_cpu)),
+        ttft_us=_us(seen.ttft),
+        added_ttft_us=_us(_added(floor.ttft, seen.ttft)),
+        gap_us=_us(seen.gap),
+        delivery_us=_us(seen.delay),
+        added_delivery_us=_us(_added(floor.delay, seen.delay)),
+        held_back=statistics.median_low(seen.held) if seen.held else None,
+    )
+
+
+def _us(values: list[float]) -> float:
+    return round(statistics.median(values) * 1e6, 2)
+
+
+def _added(floor: list[float], seen: list[float]) -> list[float]:
+    return [b - a for a, b in zip(floor, seen, strict=True)]
+
+
+def _times(floor: list[float], seen: list[float]) -> Ratio:
+    found = ratio_interval(floor, seen, paired=True)
+    assert found
+    return Ratio(round(found.ratio, 3), round(found.low, 3), round(found.high, 3))

@@ -1,6 +1,6 @@
-"""The replay server in a process of its own, so that its CPU time is not the client's: prints JSON, ends with stdin.
+"""The replay server in its own process, an answer in one write for each dialect: prints JSON, ends with stdin.
 
-Run by bench_providers.py; holds no benchmarks.
+Run by bench_providers.py, whose bursts must not depend on how writes and reads happen to meet; holds no benchmarks.
 """
 
 from __future__ import annotations
@@ -8,34 +8,20 @@ from __future__ import annotations
 import json
 import sys
 
-from streamgauge.events import End, Event, Finish, Start, TextDelta, Usage
-from streamgauge.registry import get_dialect
-from streamgauge.script import Piece, Script
+from streamgauge.registry import all_dialects
 from streamgauge.server import ReplayServer
-
-FIRST = 0.02  # seconds before the first event of the paced script
-GAP = 0.004  # seconds between its events
-
-
-def script(events: int, *, paced: bool) -> Script:
-    """An openai-chat answer of so many text events, each its own write."""
-    dialect = get_dialect("openai-chat")
-    answer: list[Event] = [Start("chatcmpl-bench", "gpt-4")]
-    answer += [TextDelta(f" word{n}") for n in range(events)]
-    answer += [Finish("stop"), Usage(10, events), End("complete")]
-    pieces = []
-    for n, frame in enumerate(dialect.encode(answer)):
-        delay = (FIRST if n == 0 else GAP) if paced else 0.0
-        pieces.append(Piece(frame, delay))
-    headers = (("Content-Type", dialect.media_type),)
-    return Script(dialect=dialect, pieces=tuple(pieces), headers=headers)
+from streamgauge.server.standalone import paced
 
 
 def main() -> None:
-    """Serve both scripts until standard input ends."""
+    """Serve so many events (the argument) in every dialect until standard input ends."""
+    events = int(sys.argv[1])
     with ReplayServer() as server:
-        fast, paced = server.mount(script(500, paced=False)), server.mount(script(40, paced=True))
-        print(json.dumps({"fast": fast.base_url, "paced": paced.base_url}), flush=True)
+        urls = {}
+        for name, dialect in all_dialects().items():
+            script = paced(dialect, (0.0,) * events)
+            urls[name] = server.mount(script.with_body([script.body])).base_url
+        print(json.dumps(urls), flush=True)
         sys.stdin.read()
 
 

@@ -1,11 +1,15 @@
-"""Fixtures that all tests share, and the table that the provider benchmarks end with."""
+"""Fixtures that all tests share, and the table that the client benchmarks end with."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from streamgauge.library_costs import Cost
 
 try:
     from hypothesis import settings
@@ -17,13 +21,7 @@ else:
     settings.register_profile("thorough", deadline=None, max_examples=2000, database=None, print_blob=True)
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-ROWS = pytest.StashKey[dict[tuple[str, str], dict[str, float]]]()
-COLUMNS = (
-    ("ttft_ms", "TTFT ms", "{:.2f}"),
-    ("gap_ms", "gap ms", "{:.2f}"),
-    ("chunks_per_second", "chunks/s", "{:,.0f}"),
-    ("cpu_us_per_chunk", "CPU us/chunk", "{:.1f}"),
-)
+COSTS = pytest.StashKey[list["Cost"]]()
 
 
 @pytest.fixture(scope="session")
@@ -36,21 +34,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bench_rows(request: pytest.FixtureRequest) -> dict[tuple[str, str], dict[str, float]]:
-    """Figures of the provider benchmarks: (provider, path) to figure by name; shown when the session ends."""
-    return request.config.stash.setdefault(ROWS, {})
+def costs(request: pytest.FixtureRequest) -> list[Cost]:
+    """What the client benchmarks found so far; shown when the session ends."""
+    return request.config.stash.setdefault(COSTS, [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Providers, sync beside async, with their CPU per chunk as a multiple of the raw socket's."""
-    rows = config.stash.get(ROWS, {})
-    if not rows:
-        return
-    floor = rows.get(("raw socket", "sync"), {}).get("cpu_us_per_chunk")
-    terminalreporter.section("providers on the replay server")
-    heads = "".join(f"{title:>14}" for _, title, _ in COLUMNS)
-    terminalreporter.write_line(f"{'provider':<16}{'path':<7}{heads}{'x floor':>10}")
-    for (name, path), facts in rows.items():
-        cells = "".join(f"{style.format(facts[key]) if key in facts else '-':>14}" for key, _, style in COLUMNS)
-        ratio = f"{facts['cpu_us_per_chunk'] / floor:.1f}" if floor and "cpu_us_per_chunk" in facts else "-"
-        terminalreporter.write_line(f"{name:<16}{path:<7}{cells}{ratio:>10}")
+    """What each client costs beside the raw socket."""
+    if found := config.stash.get(COSTS, []):
+        from streamgauge.report.costs_table import lines
+
+        terminalreporter.section("what a client costs, beside a raw socket in the same run")
+        for line in lines(found):
+            terminalreporter.write_line(line)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from streamgauge.errors import StreamgaugeError
 from streamgauge.results import BenchResult, Target
 
-MAY_DIFFER = frozenset(("runs", "base_url", "duration", "interleaved"))
-"""Settings that say how long or where was measured, not what: two servers may be compared."""
+MAY_DIFFER = frozenset(("runs", "base_url", "interleaved", "providers", "modes", "concurrency"))
+"""Settings that say how long or where was measured, not what: two servers may be compared. Of providers, modes and
+concurrency the targets themselves tell."""
 
 
 class NotComparableError(StreamgaugeError):
@@ -15,10 +16,6 @@ class NotComparableError(StreamgaugeError):
 
 def matched(base: BenchResult, new: BenchResult, names: tuple[str, str]) -> list[tuple[Target, Target]]:
     """The targets of both by label, once it is clear that the same was measured."""
-    for key in sorted(base.settings.keys() | new.settings.keys()):
-        one, other = base.settings.get(key), new.settings.get(key)
-        if key not in MAY_DIFFER and one != other:
-            raise NotComparableError(f"not comparable: {key} is {one!r} in {names[0]} and {other!r} in {names[1]}")
     first, second = ({t.label: t for t in result.targets} for result in (base, new))
     for alone, name in ((first.keys() - second.keys(), names[0]), (second.keys() - first.keys(), names[1])):
         if alone:
@@ -27,12 +24,20 @@ def matched(base: BenchResult, new: BenchResult, names: tuple[str, str]) -> list
         raise NotComparableError(f"nothing to compare: {names[0]} and {names[1]} have no targets")
     pairs = [(target, second[label]) for label, target in first.items()]
     for one, other in pairs:
+        if one.base_url_kind != other.base_url_kind:
+            kinds = {"built-in": "the built-in server", "given": "another server"}
+            said = f"{kinds[one.base_url_kind]} in {names[0]} and {kinds[other.base_url_kind]} in {names[1]}"
+            raise NotComparableError(f"not comparable: {one.label} streamed from {said}")
         if one.dialect != other.dialect:
             said = f"{one.dialect} in {names[0]} and {other.dialect} in {names[1]}"
             raise NotComparableError(f"not comparable: {one.label} speaks {said}")
         if one.path == "wire" and base.clock != new.clock:
             said = f"{base.clock} in {names[0]} and {new.clock} in {names[1]}"
             raise NotComparableError(f"not comparable: arrivals were stamped by different clocks, {said}")
+    for key in sorted(base.settings.keys() | new.settings.keys()):
+        was, now = base.settings.get(key), new.settings.get(key)
+        if key not in MAY_DIFFER and was != now:
+            raise NotComparableError(f"not comparable: {key} is {was!r} in {names[0]} and {now!r} in {names[1]}")
     return pairs
 
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
-import msgspec
 
-from streamgauge.cli._output import json_option, note, write
-from streamgauge.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method, Row, compare
-from streamgauge.errors import StreamgaugeError
-from streamgauge.figures import shown
-from streamgauge.report.text import counted, one_line
-from streamgauge.results import load
+from streamgauge.cli._output import json_option
+from streamgauge.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method
 
-_COLOURS = {"worse": "red", "better": "green", "equal": "", "can't tell": "yellow"}
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
@@ -28,11 +23,9 @@ def _percent(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
 
 
 @click.command(name="compare")
-@click.argument("base", metavar="BASE.json")
-@click.argument("new", metavar="NEW.json")
+@click.argument("subjects", nargs=-1, metavar="BASE.json NEW.json")
 @click.option(
-    "--metric",
-    "metrics",
+    *("--metric", "metrics"),
     multiple=True,
     metavar="M",
     help=f"A figure, like gap.p90. Default: {', '.join(DEFAULT_FIGURES)}.",
@@ -46,84 +39,92 @@ def _percent(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     help="The smallest effect of interest.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap: the same seed, the same interval.")
+@click.option("--interleave", is_flag=True, help="Measure A and B now, in turn: PROVIDER[:sync|async|wire][@BASE_URL].")
+@click.option("--runs", default=10, type=click.IntRange(1), show_default=True, help="Interleaved: runs of each.")
+@click.option("--requests", default=10, type=click.IntRange(1), show_default=True, help="Interleaved: streams a run.")
+@click.option("--concurrency", default=1, type=click.IntRange(1), show_default=True, help="Interleaved: at a time.")
+@click.option("--prompt", default="Say something long", show_default=True, help="Interleaved: what is asked.")
+@click.option("--model", default="gpt-4", show_default=True, metavar="M", help="Interleaved: the model to ask.")
+@click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Interleaved: the longest answer to ask for.")
+@click.option("--api-key", metavar="K", help="Interleaved: the key. Default: each provider's environment variable.")
+@click.option("--save", type=click.Path(dir_okay=False), metavar="FILE", help="Interleaved: keep what was measured.")
+@click.option("--baseline", metavar="FILE", help="Judge one file of pytest-benchmark by an accepted baseline instead.")
+@click.option("--accept", is_flag=True, help="Write the baseline from that file.")
 @json_option
-def command(base: str, new: str, metrics: tuple[str, ...], smallest: float, seed: int, json_file: str | None) -> int:
+def command(subjects: tuple[str, ...], **options: Any) -> int:
     """Judge NEW against BASE, two files of `streamgauge bench --json`, figure by figure.
 
-    The unit is the run: five of each at least. A figure is better or worse when the 95 % bootstrap interval of
-    new / base lies wholly beyond the smallest effect of interest, equal when it lies wholly within.
+    \b
+    streamgauge compare BASE.json NEW.json
+    streamgauge compare --interleave openai:sync openai:async
+    streamgauge compare --baseline reports/baselines/bench.json reports/bench.json
+
+    The unit is the run: five of each at least, six where they are interleaved. A figure is better or worse when the
+    95 % bootstrap interval of new / base lies wholly beyond the smallest effect of interest, equal when it lies
+    wholly within. A baseline holds the ratios of benchmarks to the floor of their own run.
 
     Exit codes: 0 nothing is worse; 1 something is; 2 the two can't be compared, or nothing could be told.
     """
-    method = Method(smallest=smallest, seed=seed)
-    comparison = compare(load(Path(base)), load(Path(new)), names=(base, new), figures=metrics, method=method)
-    return finish(comparison, json_file)
+    from streamgauge.cli import _baseline, _comparison
+
+    if options["baseline"]:
+        (measured,) = _named(subjects, "a file of pytest-benchmark")
+        if options["accept"]:
+            return _baseline.accepted(options["baseline"], measured)
+        return _baseline.judged(options["baseline"], measured, options["json_file"])
+    if options["accept"]:
+        raise click.UsageError("--accept writes a baseline: name it with --baseline FILE")
+    if options["interleave"]:
+        return _comparison.finish(_alternated(subjects, options), options["json_file"])
+    return _comparison.finish(_compared(subjects, options), options["json_file"])
 
 
-def finish(comparison: Comparison, json_file: str | None) -> int:
-    """Show the comparison, write its JSON where that is wanted, and return the exit code."""
-    encoded = msgspec.json.format(msgspec.json.encode(comparison), indent=1).decode() + "\n"
-    if json_file == "-":
-        write(json_file, encoded)
-        return comparison.exit_code
-    show(comparison)
-    if json_file:
-        write(json_file, encoded)
-    if comparison.exit_code == 2:
-        raise StreamgaugeError("nothing could be told: see the reasons above")
-    return comparison.exit_code
+def _named(subjects: tuple[str, ...], *what: str) -> tuple[str, ...]:
+    if len(subjects) != len(what):
+        raise click.UsageError(f"give {' and '.join(what)}, not {len(subjects)} of them")
+    return subjects
 
 
-def show(comparison: Comparison) -> None:
-    """Print the rows by target, then how they were judged and what to know about the two results."""
-    click.echo(f"base: {one_line(comparison.base)}   new: {one_line(comparison.new)}")
-    width = max((len(row.figure) for row in comparison.rows), default=0)
-    for target in dict.fromkeys(row.target for row in comparison.rows):
-        rows = [row for row in comparison.rows if row.target == target]
-        click.secho(f"\n{one_line(target)}", bold=True)
-        common = rows[0].reason if len({row.reason for row in rows}) == 1 else ""
-        for row in rows:
-            _row(row, width, "" if common else row.reason)
-        if common:
-            click.echo(f"  {common}")
-    click.echo()
-    for line in comparison.notes:
-        note(f"note: {line}")
-    click.echo(_method(comparison))
-    click.secho(_headline(comparison), bold=True, fg=("green", "red", "yellow")[comparison.exit_code])
+def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
+    from streamgauge.compare import compare
+    from streamgauge.results import load
+
+    base, new = _named(subjects, "BASE.json", "NEW.json")
+    method = Method(smallest=options["smallest"], seed=options["seed"])
+    results = load(Path(base)), load(Path(new))
+    return compare(*results, names=(base, new), figures=options["metrics"], method=method)
 
 
-def _row(row: Row, width: int, reason: str) -> None:
-    verdict = click.style(f"{row.verdict:<10}", fg=_COLOURS[row.verdict] or None, bold=row.verdict != "equal")
-    line = f"  {verdict}  {row.figure:<{width}}  {_worth(row, row.base):>9} -> {_worth(row, row.new):<9}"
-    if row.ratio is not None:
-        line += f"  {_change(row.ratio):>7} [{_change(row.low)}, {_change(row.high)}]"
-        line += " in attempts per success" if row.unit == "share of streams" else ""
-    click.echo(f"{line}  {reason}".rstrip())
+def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
+    """Measure both in turn, and compare their runs in pairs."""
+    from streamgauge.cli._bench_options import Live, key_of
+    from streamgauge.comparable import notes_of
+    from streamgauge.compare import compare_targets
+    from streamgauge.instrument.alternate import alternate, parse_rival
+    from streamgauge.instrument.load import Load
+    from streamgauge.results import save
+    from streamgauge.transport import is_loopback
 
-
-def _worth(row: Row, value: float | None) -> str:
-    if value is None:
-        return "infinite" if any(row.failed_runs) else "-"
-    return shown(value, row.unit)
-
-
-def _change(ratio: float | None) -> str:
-    """A ratio as what it adds: +12.3%, x2.50 where that is more easily read."""
-    if ratio is None:
-        return "inf"
-    return f"x{ratio:.2f}" if ratio >= 2 else f"{ratio - 1:+.1%}"
-
-
-def _method(comparison: Comparison) -> str:
-    kind = "pairs of neighbouring runs" if comparison.paired else "runs"
-    return (
-        f"smallest effect of interest {comparison.smallest * 100:g}%; {comparison.confidence:.0%} intervals of "
-        f"new / base by bootstrap over {kind}, {comparison.resamples:,} resamples"
+    one, other = (parse_rival(text) for text in _named(subjects, "A", "B"))
+    away = any(rival.base_url and not is_loopback(rival.base_url) for rival in (one, other))
+    load = Load(**{name: options[name] for name in ("requests", "concurrency", "prompt", "model", "max_tokens")})
+    live, runs = Live(), options["runs"]
+    try:
+        result = alternate(
+            (one, other),
+            load,
+            runs,
+            key=key_of(options["api_key"], needed=away),
+            ran=lambda name, index: live.now(lambda: f"{name}: run {index + 1} of {runs}"),
+        )
+    finally:
+        live.close()
+    if options["save"]:
+        save(result, Path(options["save"]))
+    base, new = result.targets
+    method = Method(smallest=options["smallest"], seed=options["seed"], paired=True)
+    names = f"{base.name} {base.path}", f"{new.name} {new.path}"
+    notes = [note.removeprefix("both: ") for note in notes_of(result, result, ("both", "both"))]
+    return compare_targets(
+        [(base, new)], names=names, figures=options["metrics"], method=method, notes=list(dict.fromkeys(notes))
     )
-
-
-def _headline(comparison: Comparison) -> str:
-    counts = {v: sum(row.verdict == v for row in comparison.rows) for v in _COLOURS}
-    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
-    return f"{counted(len(comparison.rows), 'figure')}: {found or 'none'}."

@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from streamgauge.report.text import one_line
 
+STYLE = "bench.css"
+
 
 def render(name: str, **facts: Any) -> str:
-    """The page of the template `name.html.j2` with the style `name.css`; all text in it is escaped, nothing loaded."""
-    style = _asset(f"{name}.css")
+    """The page of the template `name.html.j2`; all text in it is escaped, and nothing is loaded."""
+    style = _asset(STYLE)
     policy = f"default-src 'none'; style-src '{_digest(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
     page: str = _template(name).render(style=Markup(style), policy=policy, **facts)
     return page

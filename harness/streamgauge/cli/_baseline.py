@@ -1,0 +1,55 @@
+"""Shows benchmarks beside their accepted baseline, or accepts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from streamgauge.baseline import Findings, Judged, accept, judge, load, save
+from streamgauge.cli._output import note, write
+from streamgauge.errors import StreamgaugeError
+from streamgauge.report.text import counted
+
+_COLOURS = {"worse": "red", "better": "green", "as accepted": None}
+
+
+def accepted(baseline: str, measured: str) -> int:
+    """Accept what was measured as the baseline."""
+    made = accept(Path(measured))
+    save(made, Path(baseline))
+    click.echo(f"{baseline}: {counted(len(made.ratios), 'ratio')} accepted")
+    return 0
+
+
+def judged(baseline: str, measured: str, json_file: str | None) -> int:
+    """Judge what was measured, and return the exit code."""
+    known = load(Path(baseline))
+    found = judge(known, Path(measured))
+    if json_file:
+        write(json_file, msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n")
+    if json_file != "-":
+        _show(found, f"{baseline}, accepted {known.accepted} on {known.machine.get('cpu', 'an unknown machine')}")
+    if found.exit_code == 2:
+        raise StreamgaugeError(f"{measured} has none of the ratios of {baseline}")
+    return found.exit_code
+
+
+def _show(found: Findings, title: str) -> None:
+    click.echo(f"baseline: {title}")
+    changed = [j for j in found.judged if j.change != "as accepted"]
+    for one in changed:
+        click.secho(f"  {_line(one)}", fg=_COLOURS[one.change])
+    for title, keys in (("not measured", found.unmeasured), ("not in the baseline", found.unaccepted)):
+        if keys:
+            note(f"note: {title}: {', '.join(keys[:8])}{f' and {len(keys) - 8} more' if len(keys) > 8 else ''}")
+    worse = sum(j.change == "worse" for j in found.judged)
+    counts = f"{counted(len(found.judged), 'ratio')} to the floor of the same run: {worse} worse than accepted"
+    click.secho(f"{counts}, {len(changed) - worse} better.", bold=True, fg="red" if worse else "green")
+
+
+def _line(one: Judged) -> str:
+    interval = f" [{one.found.low:.3g}, {one.found.high:.3g}]" if one.found.low != one.found.high else ""
+    change = f"{one.found.ratio / one.accepted:.2f} times, bound {one.bound:g}"
+    return f"{one.change:<7} {one.key}: {one.accepted:.3g} -> {one.found.ratio:.3g}{interval} ({change})"
