@@ -88,8 +88,9 @@ def test_a_stream_that_is_cut_short(name: str, data: st.DataObject) -> None:
 
 
 def lossless(dialect: Dialect) -> list[str]:
-    """The specs of the faults that take nothing away and fit the dialect."""
-    fitting = [f for f in all_faults().values() if f.effect == "lossless" and f.fits(dialect)]
+    """The specs of the faults of bytes that take nothing away and fit the dialect; time and callers need sockets."""
+    found = [f for f in all_faults().values() if f.effect == "lossless" and f.layer not in ("time", "connection")]
+    fitting = [f for f in found if f.fits(dialect)]
     return [f"{f.name}:{variant}" if variant else f.name for f in fitting for variant in f.variants]
 
 
@@ -104,7 +105,10 @@ def test_lossless_faults_are_invisible(name: str, data: st.DataObject) -> None:
     known = lossless(dialect)
     composed = data.draw(st.lists(st.sampled_from(known), min_size=2, max_size=3, unique=True))
     for spec in (*known, "+".join(composed)):
-        pieces = apply_faults(script, spec).pieces
+        disturbed = apply_faults(script, spec)
+        while disturbed.then is not None:  # the last answer is the whole one
+            disturbed = disturbed.then
+        pieces = disturbed.pieces
         assert assemble(name, decoded(dialect, [p.data for p in pieces])) == message, spec
 
 
