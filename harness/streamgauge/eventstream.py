@@ -7,7 +7,7 @@ total length, headers length and CRC32; headers; payload; CRC32 of all that stan
 from __future__ import annotations
 
 import struct
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, NamedTuple, TypeAlias
 from zlib import crc32
 
 import msgspec
@@ -24,6 +24,7 @@ _OVERHEAD = 16  # the prelude with its CRC, and the message's CRC
 DEFAULT_LIMIT = MAX_PAYLOAD + MAX_HEADERS + _OVERHEAD
 """Bytes that one message may have: a security limit, no less than what the specification lets a service send."""
 
+_KEPT, _KEPT_SIZE = 64, 1024  # blocks of headers, of so many bytes, that are not read again
 _SHOWN = 32  # bytes of what is malformed or cut that are shown
 _SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}  # header value types of a fixed size, in bytes
 _STRING = 7
@@ -44,6 +45,12 @@ class EventMessage(msgspec.Struct, frozen=True, gc=False):
     span: Span = NO_SPAN
 
 
+class _Named(NamedTuple):
+    type: str
+    kind: str
+    headers: tuple[tuple[str, str], ...]
+
+
 Frame: TypeAlias = EventMessage | Unfinished | Malformed
 
 
@@ -53,13 +60,14 @@ class EventStreamDecoder:
     "If either checksum is invalid, the stream MUST be terminated": what follows is not read, and is malformed once.
     """
 
-    __slots__ = ("_buffer", "_limit", "_lost", "_offset")
+    __slots__ = ("_buffer", "_limit", "_lost", "_named", "_offset")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._limit = limit
         self._buffer = bytearray()
         self._offset = 0
         self._lost = False
+        self._named: dict[bytes, _Named] = {}
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """The messages that these bytes complete."""
@@ -104,16 +112,26 @@ class EventStreamDecoder:
             self._lose("the message's CRC is wrong", message, start - self._offset, out)
             return
         length = int.from_bytes(message[4:8], "big")
+        block = message[12 : 12 + length]
         try:
-            headers = _headers(message[12 : 12 + length])
+            named = self._named.get(block) or self._read(block)
         except (IndexError, KeyError, UnicodeDecodeError) as error:
             out.append(Malformed(f"unreadable headers: {error!r}", message[:_SHOWN].hex(" "), span=span))
             return
-        named = dict(headers)
-        kind = named.get(":message-type", "event")
-        name = named.get(":event-type") or named.get(":exception-type") or named.get(":error-code", "")
         payload = message[12 + length : -4].decode("utf-8", "replace")
-        out.append(EventMessage(payload, name, kind, headers, span))
+        out.append(EventMessage(payload, named.type, named.kind, named.headers, span))
+
+    def _read(self, block: bytes) -> _Named:
+        """What a block of headers says; kept, because most messages of a stream have the same."""
+        headers = _headers(block)
+        named = dict(headers)
+        name = named.get(":event-type") or named.get(":exception-type") or named.get(":error-code", "")
+        found = _Named(name, named.get(":message-type", "event"), headers)
+        if len(block) <= _KEPT_SIZE:
+            if len(self._named) >= _KEPT:
+                self._named.clear()
+            self._named[block] = found
+        return found
 
 
 def _headers(block: bytes) -> tuple[tuple[str, str], ...]:
