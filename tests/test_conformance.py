@@ -20,7 +20,7 @@ from streamgauge.conformance import Conformance, Job, Selection, disturbed, plan
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import End, Event
 from streamgauge.provider import Connection, ProviderSpec
-from streamgauge.recordings import get_recording
+from streamgauge.recordings import get_recording, shipped
 from streamgauge.registry import get_dialect
 from streamgauge.rules import Verdict
 from streamgauge.verdicts import RunReport
@@ -229,7 +229,7 @@ def test_a_library_that_is_missing_is_named_and_not_judged(install: Install) -> 
 def test_a_provider_without_recordings_is_noted(install: Install) -> None:
     """By default, what has no recordings of its dialect is no subject, and is named in a note."""
     install(spec("elsewhere", Plain, dialect="ollama-chat"))
-    planned = plan(Selection())
+    planned = plan(Selection(), [r for r in shipped().values() if r.dialect == "openai-chat"])
     assert "elsewhere" not in {s.name for s in planned.subjects}
     assert "elsewhere" in planned.notes[0]
     assert {s.name for s in planned.subjects} >= {"openai-chat", "openai", "g4f"}

@@ -385,7 +385,8 @@ def _verdict(job: Job, rule: Rule) -> Verdict:
 
 def _command(job: Job, rule: Rule) -> str:
     """The command that makes this run alone; the fault is named even where it is none, if the rule has several."""
-    words = ["streamgauge", "client", job.provider, "--path", job.path, "--case", job.case]
+    program = get_provider(job.provider).command
+    words = ["streamgauge", "client", *(() if program else (job.provider,)), "--path", job.path, "--case", job.case]
     if rule.faults != ("",):
         words += ["--fault", job.fault]
-    return shlex.join([*words, "--rule", rule.id])
+    return shlex.join([*words, "--rule", rule.id, *(("--", *program) if program else ())])

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Literal, Protocol, TypeVar
 
 from streamgauge.chat import ChatRequest
-from streamgauge.errors import StreamgaugeError, UnavailableError
+from streamgauge.errors import DuplicateNameError, StreamgaugeError, UnavailableError
 from streamgauge.events import Event
 from streamgauge.registry import by_name, extensions, modules, pick
 
@@ -74,7 +75,8 @@ class ProviderSpec:
     dialect: what its backend must speak. requires: the distributions it needs. extra: ours that installs them.
     capabilities: what it can show of an answer, and the paths it has. connect: makes the `Provider`.
     modules: the import names that count as the library's own, for telling whose exception was raised.
-    env: the environment variable in which the library's users keep the key.
+    env: the environment variable in which the library's users keep the key. command: the program that an adapter
+    runs. release: the library's version, where no installed distribution tells it.
     """
 
     name: str
@@ -82,18 +84,20 @@ class ProviderSpec:
     dialect: str
     capabilities: frozenset[Capability]
     connect: Callable[[Connection], Provider]
-    kind: Literal["http", "library"] = "library"
+    kind: Literal["http", "library", "adapter"] = "library"
     requires: tuple[str, ...] = ()
     extra: str = ""
     modules: tuple[str, ...] = ()
     env: str = ""
     notes: str = ""
+    command: tuple[str, ...] = ()
+    release: str = ""
 
     @property
     def version(self) -> str:
         """The version of the library (of the first distribution that is required); "" where it is not installed."""
         try:
-            return version(self.requires[0]) if self.requires else ""
+            return version(self.requires[0]) if self.requires else self.release
         except PackageNotFoundError:
             return ""
 
@@ -142,6 +146,22 @@ def all_providers() -> dict[str, ProviderSpec]:
     for place, value in extensions("streamgauge.providers"):
         found += [(place, spec) for spec in (value if isinstance(value, (tuple, list)) else (value,))]
     return by_name("provider", found, lambda spec: spec.name)
+
+
+@contextmanager
+def added(spec: ProviderSpec) -> Iterator[ProviderSpec]:
+    """Make a provider known to this process for a while: one that no file and no package defines.
+
+    Raises DuplicateNameError where its name is taken.
+    """
+    table = all_providers()
+    if spec.name in table:
+        raise DuplicateNameError(f"provider {spec.name!r} is there already: call this one otherwise")
+    table[spec.name] = spec
+    try:
+        yield spec
+    finally:
+        table.pop(spec.name, None)
 
 
 def get_provider(name: str) -> ProviderSpec:

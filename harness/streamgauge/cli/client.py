@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,10 +11,21 @@ import click
 from streamgauge.cli import INTERRUPTED
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+PROGRAM = "streamgauge.program"
+"""Under this name the context keeps what stands behind `--`."""
 
 
-@click.command("client")
-@click.argument("providers", nargs=-1, metavar="[PROVIDER]...")
+class WithProgram(click.Command):
+    """A command whose last arguments, behind `--`, are those of another program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[PROGRAM] = tuple(args[at + 1 :]) if at < len(args) else None
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command("client", cls=WithProgram)
+@click.argument("providers", nargs=-1, metavar="[PROVIDER]... [-- COMMAND...]")
 @click.option("--path", "paths", multiple=True, type=click.Choice(["sync", "async"]), help="Only this path.")
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this recording.")
 @click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Only this fault; '' is none.")
@@ -35,7 +47,8 @@ def command(
     json_file: Path | None,
     **files: Path | None,
 ) -> int:
-    """Judge client libraries: each PROVIDER (by default all) on its sync and its async path.
+    """Judge client libraries: each PROVIDER (by default all) on its sync and its async path, or the one that COMMAND
+    drives, in whatever language (docs/adapter-protocol.md).
 
     Every recording is streamed to the client from a replay server, plain and under faults that change nothing (the
     events must be the same) or something (the client must tell its caller). Needs no network and no key.
@@ -43,18 +56,32 @@ def command(
     from streamgauge import expected
     from streamgauge.conformance import Selection, plan
 
-    selection = Selection(
-        providers=providers,
-        paths=cast("Any", paths),
-        cases=cases,
-        faults=faults,
-        rules=rules,
-    )
-    planned = plan(selection)
-    entries = expected.load(expected_failures) if expected_failures else ()
-    report = expected.apply(_run(planned), entries, selection)
+    with ExitStack() as stack:
+        providers += _adapters(stack)
+        selection = Selection(
+            providers=providers,
+            paths=cast("Any", paths),
+            cases=cases,
+            faults=faults,
+            rules=rules,
+        )
+        planned = plan(selection)
+        entries = expected.load(expected_failures) if expected_failures else ()
+        report = expected.apply(_run(planned), entries, selection)
     _write(report, json_file, files)
     return INTERRUPTED if report.partial else report.exit_code
+
+
+def _adapters(stack: ExitStack) -> tuple[str, ...]:
+    """The name of the provider that the program behind `--` is, which runs as long as the stack lasts."""
+    program = click.get_current_context().meta[PROGRAM]
+    if program is None:
+        return ()
+    if not program:
+        raise click.UsageError("behind -- stands the command that runs an adapter")
+    from streamgauge.adapter import adapter
+
+    return (stack.enter_context(adapter(program)).name,)
 
 
 def _run(planned: Any) -> Any:
