@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -98,3 +99,31 @@ def test_the_interval_covers_the_true_quantile_as_often_as_it_says():
     found = [quantile([draw.random() for _ in range(60)], 0.5) for _ in range(400)]
     covered = sum(1 for q in found if q is not None and q.low <= 0.5 <= q.high)
     assert covered >= 0.92 * 400
+
+
+def test_ranks_of_large_samples_are_those_of_the_whole_sum():
+    """Leaving out what is beyond twelve standard deviations changes no interval."""
+    for n, q in ((900, 0.5), (5000, 0.99), (20_000, 0.9)):
+        chances = [
+            math.exp(
+                math.lgamma(n + 1)
+                - math.lgamma(k + 1)
+                - math.lgamma(n - k + 1)
+                + k * math.log(q)
+                + (n - k) * math.log1p(-q)
+            )
+            for k in range(n + 1)
+        ]
+        below = list(itertools.accumulate(chances))
+        low = max(k for k in range(1, n + 1) if below[k - 1] <= 0.025)
+        high = min(k + 1 for k in range(n + 1) if 1 - below[k] <= 0.025)
+        found = quantile([float(v) for v in range(1, n + 1)], q)
+        assert found is not None
+        assert (found.low, found.value, found.high) == (low, math.ceil(n * q), high)
+
+
+def test_a_rank_is_not_moved_by_rounding():
+    """100 * 0.07 is 7.000000000000001 in floating point, and the seventh value is meant."""
+    found = quantile([float(v) for v in range(1, 101)], 0.07)
+    assert found is not None
+    assert found.value == 7.0

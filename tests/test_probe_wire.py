@@ -322,6 +322,38 @@ def test_a_kept_connection_that_the_server_closed_is_left(runner: asyncio.Runner
         assert [p.trace.ended for p in runner.run(run(port))] == ["eof", "eof"]
 
 
+def test_a_connection_that_is_closed_under_a_request_is_made_anew(runner: asyncio.Runner) -> None:
+    """A server that closes a kept connection without an answer gets the request again, once, and the trace says so."""
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(1)
+        read_request(connection)
+        connection.sendall(ANSWER)
+        if len(connections) < 3:
+            read_request(connection)
+
+    with raw_server(serve) as port:
+        found = probe(runner, f"http://127.0.0.1:{port}", SAY, SAY)
+    assert [(p.reconnected, p.trace.ended) for p in found] == [(False, "eof"), (True, "eof")]
+    assert found[1].connect is not None
+    assert len(connections) == 2
+
+
+def test_a_new_connection_that_is_closed_is_not_tried_again(runner: asyncio.Runner) -> None:
+    """Without an answer on a connection of its own a stream is cut: nothing is sent twice."""
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(1)
+        read_request(connection)
+
+    with raw_server(serve) as port:
+        (found,) = probe(runner, f"http://127.0.0.1:{port}")
+    assert (found.reconnected, found.trace.ended, outcome(found)) == (False, "incomplete", "cut")
+    assert len(connections) == 1
+
+
 def test_a_request_larger_than_the_socket_s_buffer_goes_out(runner: asyncio.Runner, server: ReplayServer) -> None:
     """Eight megabytes of prompt arrive whole, and the clock starts when the last of them was handed over."""
     mount = server.mount(paced(CHAT, [0.0]))

@@ -164,7 +164,7 @@ def quantile(values: Sequence[float], q: float, *, failures: int = 0, confidence
         return None
     ordered = [*sorted(values), *[math.inf] * failures]
     low, high = bounds
-    rank = min(n, max(1, math.ceil(n * q)))
+    rank = min(n, max(1, math.ceil(round(n * q, 9))))  # 100 * 0.07 is a little more than 7
     return Quantile(ordered[rank - 1], ordered[low - 1], ordered[high - 1])
 
 
@@ -173,9 +173,12 @@ def _ranks(n: int, q: float, tail: float) -> tuple[int, int] | None:
 
     With B ~ Binomial(n, q): low is the largest r with P(B < r) <= tail, high the smallest s with P(B >= s) <= tail.
     """
+    # Beyond twelve standard deviations (and a few ranks, where q n is small) lies less than can be told from nothing.
+    reach = 12 * math.sqrt(n * q * (1 - q)) + 40
+    begin, end = max(0, math.floor(n * q - reach)), min(n, math.ceil(n * q + reach))
     below = 0.0
     low = high = None
-    for k in range(n + 1):
+    for k in range(begin, end + 1):
         at = math.exp(_log_choose(n, k) + k * math.log(q) + (n - k) * math.log1p(-q))
         if below <= tail and k >= 1:
             low = k

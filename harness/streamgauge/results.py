@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -40,7 +40,8 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_lag: the longest time between the kernel's stamp of a read and our process seeing it.
     delivery_delay: for each output event, from the replay server handing it to the kernel to its delivery to the
     caller; known against the built-in server only. arrivals: the times of the reads, kept of some streams only.
-    error: what a stream that failed said, keys blotted out.
+    error: what a stream that failed said, keys blotted out. reconnected: the wire probe's kept connection was closed
+    by the server before any answer, and the request was sent again; nothing else is ever sent twice.
     """
 
     outcome: Outcome
@@ -63,6 +64,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivery_delay: list[float] | None = None
     arrivals: list[float] | None = None
     error: str = ""
+    reconnected: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -287,13 +289,6 @@ def rates(target: Target) -> dict[str, list[float]]:
         add("peak_rss", None if run.peak_rss_bytes is None else float(run.peak_rss_bytes))
         add("loop_lag_p99", run.loop_lag_p99)
     return out
-
-
-def run_median(run: Run, metric: str) -> float | None:
-    """The median of a metric within one run, its failures as +inf; None where the run has no value."""
-    found, failures = values(run.streams, metric)
-    every = [*found, *[float("inf")] * failures]
-    return median(every) if every else None
 
 
 def save(result: BenchResult | Calibration, path: Path) -> None:

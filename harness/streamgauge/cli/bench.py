@@ -9,7 +9,7 @@ import click
 
 from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated, key_of
-from streamgauge.cli._output import complain, json_option, write
+from streamgauge.cli._output import json_option, write
 
 if TYPE_CHECKING:
     from streamgauge.instrument.bench import Plan
@@ -152,7 +152,7 @@ class _Watcher:
         calibrated(self._live, row)
 
     def noted(self, note: str) -> None:
-        complain(note)
+        self._live.line(note)
 
     def warmed(self, label: str, measured: Measured) -> None:
         streams = measured.run.streams

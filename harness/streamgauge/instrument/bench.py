@@ -175,6 +175,8 @@ class _Bench:
         for concurrency in self._plan.concurrencies:
             self._calibrate(concurrency)
         subjects = list(self._open(specs, stages, stack))
+        if sum(spec.kind == "library" for spec in specs) > 1:
+            self._note("memory apart: one process holds all libraries here; name one provider to see what it takes")
         if not subjects:
             raise StreamgaugeError("; ".join(["nothing can be measured", *self._notes]))
         for concurrency in self._plan.concurrencies:

@@ -45,8 +45,9 @@ class Probed:
     """What one request gave.
 
     sent: when its last bytes were handed to the kernel, on the clock of `time.monotonic`; the trace's times count
-    from there. connect: seconds that the connection took, None for one that was kept. lags: for each read of the
-    body that the kernel stamped, how much later our process saw it, in seconds.
+    from there. connect: seconds that the connection took, None for one that was kept. reconnected: a kept connection
+    was closed under the request, which was sent again. lags: for each read of the body that the kernel stamped, how
+    much later our process saw it, in seconds.
     """
 
     trace: Trace
@@ -54,6 +55,7 @@ class Probed:
     connect: float | None
     lags: tuple[float, ...]
     clock: Clock
+    reconnected: bool = False
 
 
 class Exchange:
@@ -76,11 +78,17 @@ class Exchange:
         self._last = 0
         self._looked_at = 0
         self._size = 0
+        self._touched = False
         self._timer: asyncio.TimerHandle | None = None
         self._ended_at: tuple[int, Ancillary] = (0, ())
         self.sent = 0
         self.ended: TraceEnd | None = None
         self.note = ""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the connection ended before a single byte of an answer."""
+        return self.ended in ("incomplete", "reset") and not self._touched
 
     @property
     def reusable(self) -> bool:
@@ -97,6 +105,7 @@ class Exchange:
         """Some bytes of the message, seen at this moment."""
         pieces = self._parser.feed(data)
         self._last = seen
+        self._touched = True
         if self._head is None and self._parser.status is not None:
             self._head = (seen, ancillary)
         if pieces:

@@ -161,6 +161,7 @@ def stream_of(
         delivery_delay=_delays(line, flight.start, served),
         arrivals=[_rounded(a.at + shift) for a in probed.trace.arrivals] if probed and keep_arrivals else None,
         error=masked(_complaint(flight, line), secret),
+        reconnected=probed.reconnected if probed else False,
     )
 
 

@@ -29,12 +29,16 @@ class Watched:
 
     def look(self, due: float) -> None:
         self.lags.append(max(0.0, time.monotonic() - due))
+        self.weigh()
+
+    def weigh(self) -> None:
         if (rss := resident()) is not None:
             self.peak_rss = max(rss, self.peak_rss or 0)
 
     def received(self) -> None:
         """The streams are over: the wall time and the CPU time end here, `cpu` also of the share of a core."""
         self.wall = time.monotonic() - self.began
+        self.weigh()
         self.cpu = time.process_time() - self.cpu_began
 
     def decoded(self) -> None:
@@ -53,7 +57,7 @@ class Watched:
 
 def order(values: Sequence[float], q: float) -> float | None:
     """The ceil(n q)-th smallest value; None without any."""
-    return sorted(values)[max(0, math.ceil(len(values) * q) - 1)] if values else None
+    return sorted(values)[max(0, math.ceil(round(len(values) * q, 9)) - 1)] if values else None
 
 
 def resident() -> int | None:

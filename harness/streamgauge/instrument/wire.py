@@ -79,10 +79,22 @@ class WireProbe:
     async def ask(self, asked: ChatRequest | Prepared) -> Probed:
         """Ask once and record each read until the message ends, or patience does.
 
-        Raises UnreachableError where no connection came about.
+        A server may close a kept connection at any time, also while a request is on its way (RFC 9112 9.5): where
+        not a byte of an answer came, the request goes out again over a new connection, as curl does it, and the
+        result says so. Raises UnreachableError where no connection came about.
         """
         request = self.prepare(asked) if isinstance(asked, ChatRequest) else asked
         link, took = await self._link(request)
+        exchange = await self._exchange(link, request)
+        again = took is None and exchange.untouched
+        if again:
+            link, took = await self._connect(request)
+            exchange = await self._exchange(link, request)
+        probed = exchange.probed(request.body, took, stamped=link.stamped)
+        return self._masked(replace(probed, reconnected=again))
+
+    async def _exchange(self, link: Link, request: Prepared) -> Exchange:
+        """The request over this connection, which is kept behind it where it can be."""
         done = asyncio.Event()
         exchange = link.exchange = Exchange(self.dialect, self._timeouts, done.set, link.look)
         try:
@@ -95,10 +107,10 @@ class WireProbe:
         finally:
             link.exchange = None
             if exchange.reusable and link.alive:
-                self._free[request.endpoint].append(link)
+                self._free.setdefault(request.endpoint, []).append(link)
             else:
                 link.close()
-        return self._masked(exchange.probed(request.body, took, stamped=link.stamped))
+        return exchange
 
     def timeline(self, probed: Probed, *, due: float | None = None) -> Timeline:
         """The events of a stream with the times of the reads that completed them.
@@ -120,12 +132,15 @@ class WireProbe:
 
     async def _link(self, request: Prepared) -> tuple[Link, float | None]:
         """A connection, and the seconds that it took, None for one that was kept."""
-        free = self._free.setdefault(request.endpoint, [])
+        free = self._free.get(request.endpoint, [])
         while free:
             link = free.pop()
             link.look()
             if link.alive:
                 return link, None
+        return await self._connect(request)
+
+    async def _connect(self, request: Prepared) -> tuple[Link, float]:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._timeouts.connect):

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from streamgauge.figures import parse_figure, reading, shown
 from streamgauge.report.bench_markdown import errors_text
-from streamgauge.report.bench_table import BenchView, Line
+from streamgauge.report.bench_table import BenchView, Cell, Line
 from streamgauge.report.text import one_line
+from streamgauge.resampling import LEAST_PAIRS
 from streamgauge.results import BenchResult, Calibration, CalibrationRow, ServerTimings
 
 COLUMNS = {
@@ -81,16 +82,17 @@ def _figures(lines: Iterable[Line], concurrency: int) -> Table:
 
 
 def _beside(view: BenchView) -> Table:
-    table = _table("async / sync, with 95 % intervals", "provider", "streams", *(COLUMNS[n] for n in RATIOS))
-    for beside in view.beside:
-        cells = [beside.cell(name) for name in RATIOS]
-        texts = [c.text if c.absent or not c.more else f"{c.text} ({_interval(c.more)})" for c in cells]
-        table.add_row(beside.name, f"x{beside.concurrency}", *texts)
+    found = [(beside, [beside.cell(name) for name in RATIOS]) for beside in view.beside]
+    told = any(_interval(cell) for _, cells in found for cell in cells)
+    why = "95 % intervals in brackets" if told else f"no intervals: they take {LEAST_PAIRS} runs"
+    table = _table(f"async / sync ({why})", "provider", "streams", *(COLUMNS[n] for n in RATIOS))
+    for beside, cells in found:
+        table.add_row(beside.name, f"x{beside.concurrency}", *(f"{cell.text}{_interval(cell)}" for cell in cells))
     return table
 
 
-def _interval(more: str) -> str:
-    return "no interval" if more.startswith("no interval") else more
+def _interval(cell: Cell) -> str:
+    return "" if cell.absent or not cell.more or cell.more.startswith("no interval") else f" ({cell.more})"
 
 
 def calibration_table(calibration: Calibration) -> Table:
@@ -115,10 +117,14 @@ def _fine_print(result: BenchResult, view: BenchView) -> Iterator[str]:
         if line.failures:
             first = next((s.error for s in line.target.streams if s.error), "")
             yield f"{line.target.label}: {line.outcomes}{f': {first}' if first else ''}"
+        if again := sum(s.reconnected for s in line.target.streams):
+            yield f"{line.target.label}: {again} sent again, because the server had closed the kept connection"
         for timing in line.target.server_timings:
             yield from server_lines(line.target.label, timing)
     yield from (f"not measured: {note}" for note in result.notes)
-    yield f"clock of the wire path: {result.clock}; failed streams count as infinite; -: too few values, or none"
+    if any(line.target.path == "wire" for line in view.lines):
+        yield f"clock of the wire path: {result.clock}"
+    yield "failed streams count as infinite; -: too few values, or none"
     yield from (f"tainted: {reason}" for reason in result.tainted)
     if result.partial:
         yield "partial: interrupted; this is what had been measured by then"
