@@ -47,14 +47,15 @@ def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PROJECT, name)
 
 
-def install_wheel(session: nox.Session, extras: str, *groups: str) -> None:
+def install_wheel(session: nox.Session, extras: str, *groups: str, upgrade: bool = False) -> None:
     """Build the wheel and install it: what is tested is what users get, not the source tree."""
     out = Path(session.create_tmp()) / "wheel"
     shutil.rmtree(out, ignore_errors=True)
     session.install("build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(out), silent=True)
     wheel = next(out.glob("*.whl")).resolve()
-    session.install(f"streamgauge[{extras}] @ {wheel.as_uri()}", *(r for g in groups for r in group(g)))
+    newest = ["--upgrade"] if upgrade else []
+    session.install(*newest, f"streamgauge[{extras}] @ {wheel.as_uri()}", *(r for g in groups for r in group(g)))
 
 
 @nox.session
@@ -104,13 +105,16 @@ def tests_others(session: nox.Session) -> None:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """Every provider, sync and async, under every fault: matrix on the screen, reports in reports/."""
+    """Every provider, sync and async, under every fault: matrix on the screen, reports in reports/.
+
+    `-- --latest` takes the newest client libraries; other arguments go to `streamgauge client`.
+    """
     REPORTS.mkdir(exist_ok=True)
-    install_wheel(session, f"{CLIENTS},faults")
+    install_wheel(session, "clients,faults", upgrade="--latest" in session.posargs)
     session.run(
         "streamgauge",
         "client",
-        *session.posargs,
+        *(argument for argument in session.posargs if argument != "--latest"),
         *("--expected-failures", "expected-failures.toml"),
         *("--json", str(REPORTS / "conformance.json")),
         *("--junit", str(REPORTS / "junit.xml")),
@@ -121,13 +125,18 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Decoders and providers beside their floors: table on the screen, reports/bench.json."""
+    """Decoders and clients beside their floors: tables, reports/bench.json, reports/costs.html, and the baseline.
+
+    Red where a ratio to the floor is worse than reports/baselines/bench.json allows.
+    """
     REPORTS.mkdir(exist_ok=True)
     install_wheel(session, f"{CLIENTS},bench", "bench")
     files = [str(path) for path in sorted(Path("tests").glob("bench_*.py"))]
     report = REPORTS / "bench.json"
     options = ["-p", "no:randomly", "--benchmark-columns=min,median,iqr,rounds", f"--benchmark-json={report}"]
     session.run("python", "-m", "pytest", *options, *(session.posargs or files))
+    session.run("python", "tools/cost_page.py", str(report), str(REPORTS / "costs.html"))
+    session.run("streamgauge", "compare", "--baseline", str(REPORTS / "baselines" / "bench.json"), str(report))
 
 
 @nox.session

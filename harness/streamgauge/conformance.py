@@ -145,7 +145,8 @@ def plan(selection: Selection, recordings: Iterable[Recording] | None = None) ->
 
 def _checks(spec: ProviderSpec, selection: Selection, recordings: tuple[Recording, ...]) -> Iterator[tuple[Job, Rule]]:
     dialect = get_dialect(spec.dialect)
-    cases = [r.name for r in recordings if r.dialect == spec.dialect and _chosen(r.name, selection.cases)]
+    fitting = [r for r in recordings if r.dialect == spec.dialect and _can_show(spec, r)]
+    cases = [r.name for r in fitting if _chosen(r.name, selection.cases)]
     paths: list[Path] = [p for p in ("sync", "async") if p in spec.capabilities and _chosen(p, selection.paths)]
     for rule in rules_for(dialect, "client"):
         if not _chosen(rule.id, selection.rules):
@@ -157,6 +158,11 @@ def _checks(spec: ProviderSpec, selection: Selection, recordings: tuple[Recordin
                     if _chosen(case, rule.cases):
                         for path in paths:
                             yield Job(spec.name, path, case, fault, "stop" in rule.needs), rule
+
+
+def _can_show(spec: ProviderSpec, recording: Recording) -> bool:
+    """Whether a client claims what a recording is about: one that declares no tool calls is not judged by them."""
+    return "tools" not in recording.tags or "tools" in spec.capabilities
 
 
 def _chosen(name: str, names: tuple[str, ...]) -> bool:
