@@ -168,6 +168,31 @@ def test_opentelemetry_names_are_given_where_they_exist() -> None:
     assert all(name in page for name in OTEL.values())
 
 
+def test_the_wire_is_drawn_beside_each_library() -> None:
+    """In the panel of each provider of its dialect and concurrency, and alone only where there is nothing else."""
+    runs = noisy(random.Random(1)).runs
+    wire, other = (Target(name="probe", path="wire", concurrency=n, dialect="openai-chat", runs=runs) for n in (1, 8))
+    sdk = Target(name="sdk", path="sync", concurrency=1, dialect="openai-chat", runs=runs)
+    page = bench_html.dumps(result(wire, other, sdk))
+    assert re.findall(r'class="curve (\w+)"', page) == ["wire", "sync"] * 2
+    assert re.findall(r'class="curve (\w+)"', bench_html.dumps(result(wire, other))) == ["wire"] * 4
+
+
+def test_clients_that_hold_back_are_named() -> None:
+    """Each event delivered with the third one after it; the others are not mentioned."""
+    times = {"e2e": 0.3, "ttft": 0.1, "gaps": [0.02] * 9}
+    late = Stream(outcome="complete", delivery_delay=[0.065] * 10, **times)
+    good = Stream(outcome="complete", delivery_delay=[0.001] * 10, **times)
+    named = {"path": "sync", "concurrency": 1, "dialect": "d"}
+    found = result(
+        Target(name="holds", runs=[run(0, [late] * 3)], **named),
+        Target(name="fine", runs=[run(0, [good] * 3)], **named),
+    )
+    assert BenchView(found).holding == ["holds sync x1 holds back 3 events"]
+    assert "holds sync x1 holds back 3 events" in Page(bench_html.dumps(found)).text
+    assert "- holds sync x1 holds back 3 events" in bench_markdown.dumps(found)
+
+
 def test_nothing_measured_is_still_a_page() -> None:
     """An interrupted run without a target: no chart, and no pretence."""
     page = Page(bench_html.dumps(result(partial=True)))

@@ -160,6 +160,8 @@ def shown(value: float, unit: Unit) -> str:
     if math.isinf(value):
         return "infinite"
     if unit == "seconds":
+        if value < 5e-9:
+            return "0 s"
         scale, name = (1.0, "s") if value >= 1 else (1e3, "ms") if value >= 1e-3 else (1e6, "µs")
         return f"{_digits(value * scale)} {name}"
     if unit == "share of streams":

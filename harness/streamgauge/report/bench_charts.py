@@ -16,6 +16,7 @@ from streamgauge.results import Stream
 WIDTH, HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 10, 30
 _POINTS = 160
+_TICK_ROOM = 42
 LANE_WIDTH, LANE_HEIGHT = 1000, 20
 _MOST_TICKS = 1500
 
@@ -44,12 +45,14 @@ def _frame(axis: Axis, name: str) -> Markup:
         parts.append(Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, right))
         text = Markup('<text class="tick end" x="{}" y="{:.1f}">{:.0f} %</text>')
         parts.append(text.format(_LEFT - 5, y + 3.5, share * 100))
+    free = 0.0
     for tick in axis.ticks:
         x = _x(axis, tick)
         parts.append(Markup('<path class="grid" d="M{:.1f} {}V{}"/>').format(x, _TOP, bottom))
-        parts.append(
-            Markup('<text class="tick mid" x="{:.1f}" y="{}">{}</text>').format(x, bottom + 14, tick_text(tick))
-        )
+        if x >= free:  # a text that would touch the last one is left out
+            text = Markup('<text class="tick mid" x="{:.1f}" y="{}">{}</text>')
+            parts.append(text.format(x, bottom + 14, tick_text(tick)))
+            free = x + _TICK_ROOM
     parts.append(Markup('<text class="name end" x="{}" y="{}">{}</text>').format(right, bottom + 27, name))
     return Markup("").join(parts)
 

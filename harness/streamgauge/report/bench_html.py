@@ -21,6 +21,8 @@ from streamgauge.report.files import save
 from streamgauge.report.page import render
 from streamgauge.results import BenchResult, Stream, Target, values
 
+MOST = 8
+"""Alarms that are shown at once."""
 LANES = 5
 """Single streams shown of each target."""
 
@@ -77,6 +79,7 @@ def dumps(result: BenchResult) -> str:
         "bench",
         view=view,
         groups=list(view.groups()),
+        most=MOST,
         titles=TITLES,
         ratios=RATIOS,
         facts=[(name, value) for name, value in facts(result) if value],
@@ -100,10 +103,20 @@ def _chart(view: BenchView, metric: str) -> Chart | None:
     if not every:
         return None
     axis = log_axis(value for sample in every for value in _ends(sample))
-    groups = ((f"{name}, {concurrency} at once", lines) for name, concurrency, lines, _ in view.groups())
-    panels = [panel for title, lines in groups if (panel := _panel(title, lines, metric, axis))]
+    panels = [panel for title, lines in _beside_the_wire(view) if (panel := _panel(title, lines, metric, axis))]
     paths = tuple(dict.fromkeys(line.target.path for line in view.lines))
     return Chart(DISTRIBUTIONS[metric], paths, panels)
+
+
+def _beside_the_wire(view: BenchView) -> Iterator[tuple[str, list[Line]]]:
+    """What stands in one panel: the paths of a provider, and what the probe saw of its dialect at that concurrency."""
+    wires = [line for line in view.lines if line.target.path == "wire"]
+    for name, concurrency, lines, _ in view.groups():
+        alike = [w for w in wires if (w.target.dialect, w.target.concurrency) == (lines[0].target.dialect, concurrency)]
+        if lines[0].target.path != "wire":
+            yield f"{name}, {concurrency} at once", [*alike, *lines]
+        elif len(wires) == len(view.lines):
+            yield f"{name}, {concurrency} at once", lines
 
 
 def _panel(title: str, lines: Sequence[Line], metric: str, axis: Axis) -> Panel | None:
@@ -121,9 +134,9 @@ def _sample(target: Target, metric: str) -> tuple[list[float], int]:
 
 
 def _ends(sample: list[float]) -> tuple[float, float]:
-    """The smallest and the largest, save that a thousandth of very early values doesn't stretch the axis."""
+    """The smallest and the largest, save that a twentieth (events that came in one read) doesn't stretch the axis."""
     ordered = sorted(sample)
-    return ordered[len(ordered) // 1000], ordered[-1]
+    return ordered[len(ordered) // 20], ordered[-1]
 
 
 def _lanes(view: BenchView) -> Iterator[Lanes]:

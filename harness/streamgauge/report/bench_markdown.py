@@ -28,6 +28,7 @@ def write(result: BenchResult, path: str | Path) -> None:
 def _lines(view: BenchView) -> Iterator[str]:
     yield from ("# streamgauge benchmark", "", f"**{view.headline}.**")
     yield from _bullets(f"⚠️ {view.warning}", view.alarms)
+    yield from _bullets("Don't deliver as data arrives", view.holding)
     yield from _figures(view)
     yield from _paths(view)
     yield from _calibration(view.result.calibration)

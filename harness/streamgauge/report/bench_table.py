@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from streamgauge.compare import Method, Row, compare_targets
+from streamgauge.delivery import held_back_of, said
 from streamgauge.figures import Reading, Unit, failed, parse_figure, reading, shown
 from streamgauge.report.text import counted
 from streamgauge.results import BenchResult, Target, outcomes
 
 TITLES = {
     "ttft.p50": "TTFT p50",
-    "ttft.p90": "p90",
-    "ttft.p99": "p99",
+    "ttft.p90": "TTFT p90",
+    "ttft.p99": "TTFT p99",
     "gap.p50": "gap p50",
-    "gap.p90": "p90",
-    "gap.p99": "p99",
+    "gap.p90": "gap p90",
+    "gap.p99": "gap p99",
     "e2e.p50": "E2E p50",
     "tpot.p50": "TPOT p50",
     "delivery_delay.p50": "delivery p50",
@@ -38,6 +39,10 @@ RATIOS = (
     "peak_rss",
 )
 """The columns that have one value a run, so that two paths can be compared."""
+
+
+HELD_SAMPLE = 60
+"""Streams of a target that are looked at for whether they were held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,11 @@ class BenchView:
         failures = sum(line.failures for line in self.lines)
         if not streams:
             return "Nothing was measured"
-        said = f"{failures:,} of them failed" if failures else "all of them complete"
-        return (
-            f"{counted(len(self._names), 'target').replace('target', 'provider')}, {counted(streams, 'stream')}, {said}"
-        )
+        measured = dict.fromkeys(t.name for t in self.result.targets if t.path != "wire")
+        what = [counted(len(measured), "provider")] if measured else []
+        what += ["the wire probe"] if any(t.path == "wire" for t in self.result.targets) else []
+        how = f"{failures:,} of them failed" if failures else "all of them complete"
+        return f"{' and '.join(what)}: {counted(streams, 'stream')}, {how}"
 
     @property
     def warning(self) -> str:
@@ -147,6 +153,12 @@ class BenchView:
         if self.result.calibration is None:
             alarms.append("The instrument was not calibrated on this machine: its own error is unknown.")
         return alarms
+
+    @property
+    def holding(self) -> list[str]:
+        """Clients that don't deliver as data arrives: their TTFT and gaps are those of their buffer."""
+        found = ((line.target.label, held_back_of(line.target.streams[:HELD_SAMPLE])) for line in self.lines)
+        return [f"{label} {said(held)}" for label, held in found if held]
 
     def _beside(self) -> Iterator[Beside]:
         by_path = {(t.name, t.concurrency, t.path): t for t in self.result.targets}
@@ -191,13 +203,13 @@ def span(low: str, high: str) -> str:
 
 def facts(result: BenchResult) -> Sequence[tuple[str, str]]:
     """What was measured with what: start, versions, settings, clock."""
-    settings = [(key.replace("_", " "), _said(value)) for key, value in result.settings.items()]
+    settings = [(key.replace("_", " "), _worded(value)) for key, value in result.settings.items()]
     return [("started", result.started), *result.versions.items(), *settings, ("clock", result.clock)]
 
 
-def _said(value: object) -> str:
+def _worded(value: object) -> str:
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_said, value))
+        return ", ".join(map(_worded, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_said(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {_worded(inner)}" for key, inner in value.items())
     return "" if value is None else str(value)
