@@ -67,6 +67,6 @@ PROVIDERS = (
         extra="mistralai",
         modules=("mistralai",),
         env="MISTRAL_API_KEY",
-        notes="not judged by tool calls: Mistral sends each whole, and the library refuses the fragments of other servers",
+        notes="not judged by tool calls: Mistral sends each whole, and the library refuses fragments",
     ),
 )

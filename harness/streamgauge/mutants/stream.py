@@ -75,8 +75,8 @@ class Stream:
         """The same answer as one JSON array, an element a piece."""
         pieces = tuple(Piece(dumps(p.value), p.value) for p in self.pieces if p.value is not None)
         headers = tuple((n, "application/json" if n == "Content-Type" else v) for n, v in self.headers)
-        joints = {"head": b"[", "joint": b",\r\n", "tail": b"]"}
-        return replace(self, framing="json-array", pieces=pieces, headers=headers, case=f"{self.case}, array", **joints)
+        array = replace(self, framing="json-array", pieces=pieces, headers=headers, case=f"{self.case}, array")
+        return replace(array, head=b"[", joint=b",\r\n", tail=b"]")
 
     @classmethod
     def of(cls, recording: Recording) -> Stream:
