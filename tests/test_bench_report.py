@@ -284,6 +284,8 @@ def test_csv_has_a_row_for_each_figure() -> None:
     median = found["sync", "ttft", "p50"]
     assert 0.045 < float(median["low"]) <= float(median["value"]) <= float(median["high"]) < 0.055
     assert found["sync", "ttft", "p99"]["value"] == ""
+    assert median["opentelemetry"] == OTEL["ttft"]
+    assert found["async", "streams", "stalled"]["opentelemetry"] == ""
     assert found["async", "streams", "stalled"]["value"] == "8"
     assert found["async", "ttft", "p50"]["failures"] == "8"
     assert float(found["sync", "events_per_second", "mean of runs"]["value"]) > 0

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamgauge.figures import RATES
-from streamgauge.metrics import Quantile
+from streamgauge.metrics import OTEL, Quantile
 from streamgauge.report.files import save
 from streamgauge.results import BenchResult, Target, outcomes, rates, summarise
 
 HEAD = [
     *("target", "path", "concurrency", "version", "figure", "statistic"),
-    *("value", "low", "high", "count", "failures", "unit"),
+    *("value", "low", "high", "count", "failures", "unit", "opentelemetry"),
 ]
-"""low, high: ends of the 95 % interval. count: values behind it. failures: streams that are +inf beside them."""
+"""low, high: ends of the 95 % interval. count: values behind it. failures: streams that are +inf beside them.
+opentelemetry: the name of the metric in its GenAI conventions, where it has one."""
 
 Cells = tuple[str | float | int, ...]
 
@@ -28,7 +29,7 @@ def dumps(result: BenchResult) -> str:
     writer.writerow(HEAD)
     for target in result.targets:
         begin = (target.name, target.path, target.concurrency, target.version)
-        writer.writerows((*begin, *cells) for cells in _rows(target))
+        writer.writerows((*begin, *cells, OTEL.get(str(cells[0]), "")) for cells in _rows(target))
     return out.getvalue()
 
 
