@@ -80,9 +80,9 @@ def test_a_stream_that_is_cut_short(name: str, data: st.DataObject) -> None:
     before = [e for e in whole if not isinstance(e, End) and e.span[1] <= cut]
     assert [e for e in part if not isinstance(e, End)][: len(before)] == before
     (end,) = ends(part)
-    appeared = {e.choice for e in before if isinstance(e, OUTPUT)}
-    finished = {e.choice for e in before if isinstance(e, Finish)}
-    if not before or appeared - finished:
+    appeared = {e.choice for e in part if isinstance(e, OUTPUT)}
+    finished = {e.choice for e in part if isinstance(e, Finish)}
+    if not finished or appeared - finished:
         assert end.ended != "complete"
     assert ends(whole)[0].ended == "complete"
 
