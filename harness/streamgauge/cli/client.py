@@ -9,8 +9,8 @@ from typing import Any, cast
 import click
 
 from streamgauge.cli import INTERRUPTED
+from streamgauge.cli._report import report_options, write_report
 
-FILE = click.Path(path_type=Path, dir_okay=False)
 PROGRAM = "streamgauge.program"
 """Under this name the context keeps what stands behind `--`."""
 
@@ -30,13 +30,7 @@ class WithProgram(click.Command):
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this recording.")
 @click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Only this fault; '' is none.")
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule.")
-@click.option("--expected-failures", type=FILE, help="TOML file of what is known to fail; a stale entry is red.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, allow_dash=True), help="Report as JSON; - is stdout."
-)
-@click.option("--junit", type=FILE, help="Report as JUnit XML.")
-@click.option("--html", type=FILE, help="Report as one HTML page.")
-@click.option("--markdown", type=FILE, help="Report as Markdown.")
+@report_options
 def command(
     providers: tuple[str, ...],
     paths: tuple[str, ...],
@@ -68,7 +62,7 @@ def command(
         planned = plan(selection)
         entries = expected.load(expected_failures) if expected_failures else ()
         report = expected.apply(_run(planned), entries, selection)
-    _write(report, json_file, files)
+    write_report(report, json_file, files)
     return INTERRUPTED if report.partial else report.exit_code
 
 
@@ -90,21 +84,3 @@ def _run(planned: Any) -> Any:
 
     with Progress("runs") as progress:
         return Conformance(planned, lambda done, total, job, _: progress.update(done, total, str(job))).run()
-
-
-def _write(report: Any, json_file: Path | None, files: dict[str, Path | None]) -> None:
-    """The matrix on standard output, unless the JSON goes there; the files that were asked for."""
-    from importlib import import_module
-
-    from streamgauge.report import json_file as as_json
-    from streamgauge.report.terminal import print_report
-
-    if json_file and str(json_file) == "-":
-        click.echo(as_json.dumps(report), nl=False)
-    else:
-        print_report(report)
-        if json_file:
-            as_json.write(report, json_file)
-    for kind, path in files.items():
-        if path:
-            import_module(f"streamgauge.report.{kind}").write(report, path)
