@@ -22,13 +22,14 @@ class Edit:
     """One way to change a stream at one place: `what` says which; `make` does it.
 
     noticed_by: the rules that must notice this one, where they are not those of its operator. Positions are sampled
-    within each group.
+    within each group. excuse: why it is no damage in a stream that reports an error.
     """
 
     what: str
     make: Callable[[], Stream]
     noticed_by: tuple[str, ...] = ()
     group: str = ""
+    excuse: str = ""
 
 
 def no_reason(before: Stream, after: Stream) -> str:  # noqa: ARG001 - the default of `equivalent`

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from streamgauge.mutants import Edit, operator
-from streamgauge.mutants._places import Path, always, put, shown
+from streamgauge.mutants._events import edit, lost, of
+from streamgauge.mutants._places import always, put
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
 from streamgauge.wire import members
@@ -57,16 +58,8 @@ EVENTS = Schema(
 )
 
 
-def _of(stream: Stream, *kinds: str) -> list[tuple[int, dict[str, Any]]]:
-    return [(n, value) for n, value in stream.objects if value.get("type") in kinds]
-
-
-def _edit(stream: Stream, number: int, path: Path, what: str, change: Callable[[Any], Any]) -> Edit:
-    return Edit(f"frame {number}, {shown(path)}: {what}", partial(stream.changed, number, partial(put, path, change)))
-
-
-def _put(name: str, word: Any, value: dict[str, Any]) -> None:
-    value[name] = word
+def _put(name: str, word: Any, value: dict[str, Any]) -> dict[str, Any]:
+    return {**value, name: word}
 
 
 # Blocks.
@@ -79,13 +72,13 @@ def _put(name: str, word: Any, value: dict[str, Any]) -> None:
     noticed_by=("ANT-004", "ANT-003"),
 )
 def block_index(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, START, DELTA, STOP):
-        yield _edit(stream, number, ("index",), "one more", lambda index: index + 1)
+    for number, value in of(stream, START, DELTA, STOP):
+        yield edit(stream, number, ("index",), "one more", lambda index: index + 1)
         if value["index"]:
-            yield _edit(stream, number, ("index",), "0", always(0))
+            yield edit(stream, number, ("index",), "0", always(0))
     for least in (0, 1):
         made = stream
-        found = [n for n, value in _of(stream, START, DELTA, STOP) if value["index"] >= least]
+        found = [n for n, value in of(stream, START, DELTA, STOP) if value["index"] >= least]
         for number in found:
             made = made.changed(number, partial(put, ("index",), lambda index: index + 1))
         if found:
@@ -94,20 +87,18 @@ def block_index(stream: Stream) -> Iterator[Edit]:
 
 @operator("unopened-block", "A block without its start", applies=ANTHROPIC, noticed_by=("ANT-003",))
 def unopened_block(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, START):
-        yield Edit(f"frame {number}", partial(stream.instead, number))
+    yield from lost(stream, START)
 
 
 @operator("unclosed-block", "A block without its end", applies=ANTHROPIC, noticed_by=("ANT-003",))
 def unclosed_block(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, STOP):
-        yield Edit(f"frame {number}", partial(stream.instead, number))
+    yield from lost(stream, STOP)
 
 
 @operator("late-block-delta", "A delta behind its block's end", applies=ANTHROPIC, noticed_by=("ANT-003",))
 def late_block_delta(stream: Stream) -> Iterator[Edit]:
-    stops = [n for n, _ in _of(stream, STOP)]
-    for number, value in _of(stream, DELTA):
+    stops = [n for n, _ in of(stream, STOP)]
+    for number, value in of(stream, DELTA):
         end = next((n for n in stops if n > number and stream.pieces[n].value["index"] == value["index"]), None)
         if end is not None:
             moved = [p for n, p in enumerate(stream.pieces) if n != number]
@@ -117,33 +108,33 @@ def late_block_delta(stream: Stream) -> Iterator[Edit]:
 
 @operator("delta-of-another-kind", "A delta that its block can't have", applies=ANTHROPIC, noticed_by=("ANT-005",))
 def delta_of_another_kind(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, DELTA):
+    for number, value in of(stream, DELTA):
         for kind in ("text_delta", "input_json_delta", "thinking_delta"):
             if value["delta"]["type"] != kind and value["delta"]["type"] != "citations_delta":
-                yield _edit(stream, number, ("delta", "type"), kind, always(kind))
+                yield edit(stream, number, ("delta", "type"), kind, always(kind))
 
 
 @operator("no-signature", "Thinking without a signature", applies=ANTHROPIC, noticed_by=("ANT-007",))
 def no_signature(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, DELTA):
+    for number, value in of(stream, DELTA):
         if value["delta"]["type"] == "signature_delta":
             yield Edit(f"frame {number}", partial(stream.instead, number))
 
 
 @operator("filled-input", "The input of a call in its start, and in deltas", applies=ANTHROPIC, noticed_by=("ANT-006",))
 def filled_input(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, START):
+    for number, value in of(stream, START):
         if "input" in value["content_block"]:
-            yield _edit(stream, number, ("content_block", "input"), "filled", always({"city": "Paris"}))
+            yield edit(stream, number, ("content_block", "input"), "filled", always({"city": "Paris"}))
 
 
 @operator("same-call-id", "Two calls with one id, or a call with none", applies=ANTHROPIC, noticed_by=("ANT-019",))
 def same_call_id(stream: Stream) -> Iterator[Edit]:
-    ids = [(n, v["content_block"]["id"]) for n, v in _of(stream, START) if v["content_block"].get("id")]
+    ids = [(n, v["content_block"]["id"]) for n, v in of(stream, START) if v["content_block"].get("id")]
     for number, _ in ids[1:]:
-        yield _edit(stream, number, ("content_block", "id"), "that of the first call", always(ids[0][1]))
+        yield edit(stream, number, ("content_block", "id"), "that of the first call", always(ids[0][1]))
     for number, _ in ids:
-        yield _edit(stream, number, ("content_block", "id"), "empty", always(""))
+        yield edit(stream, number, ("content_block", "id"), "empty", always(""))
 
 
 # The message.
@@ -151,7 +142,7 @@ def same_call_id(stream: Stream) -> Iterator[Edit]:
 
 @operator("late-start", "message_start is not first, comes twice, or never", applies=ANTHROPIC, noticed_by=("ANT-002",))
 def late_start(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, *HEAD):
+    for number, _ in of(stream, *HEAD):
         yield Edit("never", partial(stream.instead, number), group="never")
         later = next(n for n, value in stream.objects if n > number and value.get("type") != "ping")
         yield Edit("second", partial(stream.swapped, number, later), group="second")
@@ -163,33 +154,32 @@ def late_start(stream: Stream) -> Iterator[Edit]:
 
 @operator("filled-start", "Content or a stop_reason in message_start", applies=ANTHROPIC, noticed_by=("ANT-002",))
 def filled_start(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, *HEAD):
-        yield _edit(stream, number, ("message", "content"), "a text", always([{"type": "text", "text": "Hello"}]))
+    for number, _ in of(stream, *HEAD):
+        yield edit(stream, number, ("message", "content"), "a text", always([{"type": "text", "text": "Hello"}]))
         change = partial(_put, "stop_reason", "end_turn")
-        yield Edit("stop_reason", partial(stream.changed, number, lambda value, c=change: c(value["message"])))
+        yield edit(stream, number, ("message",), "a stop_reason", change)
 
 
 @operator("other-head", "Another role or type in message_start", applies=ANTHROPIC, noticed_by=("ANT-014",))
 def other_head(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, *HEAD):
+    for number, _ in of(stream, *HEAD):
         for name, word in (("role", "user"), ("type", "completion"), ("id", ""), ("model", "")):
-            yield _edit(stream, number, ("message", name), repr(word), always(word))
+            yield edit(stream, number, ("message", name), repr(word), always(word))
 
 
 @operator(
     "no-message-end", "message_delta or message_stop is missing", applies=ANTHROPIC, noticed_by=("ANT-008", "ERR-001")
 )
 def no_message_end(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, "message_delta", "message_stop"):
-        yield Edit(f"frame {number} {value['type']}", partial(stream.instead, number), group=value["type"])
+    yield from lost(stream, "message_delta", "message_stop")
 
 
 @operator(
     "early-message-end", "message_delta or message_stop before the end", applies=ANTHROPIC, noticed_by=("ANT-008",)
 )
 def early_message_end(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, "message_delta", "message_stop"):
-        for place in [n for n, _ in _of(stream, START, DELTA, STOP) if n < number]:
+    for number, value in of(stream, "message_delta", "message_stop"):
+        for place in [n for n, _ in of(stream, START, DELTA, STOP) if n < number]:
             moved = [p for n, p in enumerate(stream.pieces) if n != number]
             moved.insert(place, stream.pieces[number])
             yield Edit(f"frame {number} before frame {place}", partial(stream.with_pieces, moved), group=value["type"])
@@ -197,7 +187,7 @@ def early_message_end(stream: Stream) -> Iterator[Edit]:
 
 @operator("behind-message-stop", "An event behind message_stop", applies=ANTHROPIC, noticed_by=("ANT-008",))
 def behind_message_stop(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, "message_stop"):
+    for number, _ in of(stream, "message_stop"):
         for source, value in stream.objects:
             if value.get("type") != "ping":
                 yield Edit(f"frame {source}", partial(stream.inserted, number + 1, stream.pieces[source]))
@@ -207,14 +197,14 @@ def behind_message_stop(stream: Stream) -> Iterator[Edit]:
     "unknown-stop-reason", "A stop_reason of another API, empty, or null", applies=ANTHROPIC, noticed_by=("ANT-009",)
 )
 def unknown_stop_reason(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, *LATE):
+    for number, _ in of(stream, *LATE):
         for word in ("stop", "length", "tool_calls", "STOP", "", None):
-            yield _edit(stream, number, ("delta", "stop_reason"), repr(word), always(word))
+            yield edit(stream, number, ("delta", "stop_reason"), repr(word), always(word))
 
 
 @operator("second-stop-reason", "A second stop_reason, another or the same", applies=ANTHROPIC, noticed_by=("ANT-009",))
 def second_stop_reason(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, *LATE):
+    for number, value in of(stream, *LATE):
         for word in ("max_tokens", "end_turn"):
             again = stream.rewritten(number, partial(put, ("delta", "stop_reason"), always(word)))
             yield Edit(f"{word} behind {value['delta']['stop_reason']}", partial(stream.inserted, number + 1, again))
@@ -222,19 +212,19 @@ def second_stop_reason(stream: Stream) -> Iterator[Edit]:
 
 @operator("reason-without-tool", "stop_reason and tool calls disagree", applies=ANTHROPIC, noticed_by=("ANT-016",))
 def reason_without_tool(stream: Stream) -> Iterator[Edit]:
-    called = any(v["content_block"]["type"] == "tool_use" for _, v in _of(stream, START))
-    for number, _ in _of(stream, *LATE):
+    called = any(v["content_block"]["type"] == "tool_use" for _, v in of(stream, START))
+    for number, _ in of(stream, *LATE):
         word = "end_turn" if called else "tool_use"
-        yield _edit(stream, number, ("delta", "stop_reason"), word, always(word))
+        yield edit(stream, number, ("delta", "stop_reason"), word, always(word))
 
 
 @operator("odd-stop-sequence", "stop_sequence and stop_reason disagree", applies=ANTHROPIC, noticed_by=("ANT-017",))
 def odd_stop_sequence(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, *LATE):
+    for number, value in of(stream, *LATE):
         if value["delta"].get("stop_reason") == "stop_sequence":
-            yield _edit(stream, number, ("delta", "stop_sequence"), "null", always(None))
+            yield edit(stream, number, ("delta", "stop_sequence"), "null", always(None))
         elif "stop_sequence" in value["delta"]:
-            yield _edit(stream, number, ("delta", "stop_sequence"), "a text", always("END"))
+            yield edit(stream, number, ("delta", "stop_sequence"), "a text", always("END"))
 
 
 # Usage and errors.
@@ -242,7 +232,7 @@ def odd_stop_sequence(stream: Stream) -> Iterator[Edit]:
 
 @operator("falling-usage", "output_tokens that fall", applies=ANTHROPIC, noticed_by=("USE-006",))
 def falling_usage(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, *LATE):
+    for number, value in of(stream, *LATE):
         made = members(value.get("usage")).get("output_tokens")
         if made:
             early = {
@@ -256,15 +246,15 @@ def falling_usage(stream: Stream) -> Iterator[Edit]:
 
 @operator("no-output-tokens", "output_tokens is zero at the end", applies=ANTHROPIC, noticed_by=("ANT-015",))
 def no_output_tokens(stream: Stream) -> Iterator[Edit]:
-    for number, value in _of(stream, *LATE):
+    for number, value in of(stream, *LATE):
         if value.get("usage"):
-            yield _edit(stream, number, ("usage", "output_tokens"), "0", always(0))
+            yield edit(stream, number, ("usage", "output_tokens"), "0", always(0))
 
 
 @operator("no-input-tokens", "input_tokens is zero in message_start", applies=ANTHROPIC, noticed_by=("USE-007",))
 def no_input_tokens(stream: Stream) -> Iterator[Edit]:
-    for number, _ in _of(stream, *HEAD):
-        yield _edit(stream, number, ("message", "usage"), "0", lambda usage: {**usage, "input_tokens": 0})
+    for number, _ in of(stream, *HEAD):
+        yield edit(stream, number, ("message", "usage"), "0", lambda usage: {**usage, "input_tokens": 0})
 
 
 FORMS: tuple[tuple[str, bytes], ...] = (

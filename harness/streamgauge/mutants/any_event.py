@@ -24,7 +24,7 @@ RESPONSES = (*(f"OAR-{n:03}" for n in (3, 4, 5, 6, 7, 8, 9, 10, 11, 15)), "ERR-0
 GEMINI = ("GEM-003", "GEM-004", "GEM-010", "GEM-014")
 OLLAMA = ("OLL-002", "OLL-003", "USE-010", "ERR-008")
 COHERE = ("COH-001", "COH-002", "COH-003", "COH-006", "COH-009")
-BEDROCK = ("BRK-003", "BRK-005", "BRK-007", "BRK-009", "ERR-009")
+BEDROCK = ("BRK-003", "BRK-005", "BRK-007", "BRK-009", "BRK-016", "ERR-009", "HTTP-004")
 ORDER = (*SAID, *CHAT, *ANTHROPIC, *RESPONSES, *GEMINI, *OLLAMA, *COHERE, *BEDROCK)
 """The rules of sequence of each dialect: of one stream only its own count."""
 NAMED = ("anthropic-messages", "openai-responses", "cohere-chat")
@@ -116,7 +116,21 @@ def stray_done(stream: Stream) -> Iterator[Edit]:
     "stray-object",
     "An empty JSON object as an event",
     applies=("all",),
-    noticed_by=("OAC-001", "ANT-001", "OAR-001", "GEM-002", "OLL-002", "COH-001", "BRK-003", "BRK-012"),
+    noticed_by=(
+        "OAC-001",
+        "ANT-001",
+        "OAR-001",
+        "GEM-002",
+        "OLL-002",
+        "COH-001",
+        "BRK-003",
+        "BRK-012",
+        "BRK-013",
+        "BRK-017",
+        "ERR-009",
+        "BRK-007",
+        "BRK-005",
+    ),
 )
 def stray_object(stream: Stream) -> Iterator[Edit]:
     for number, _ in stream.objects:

@@ -6,6 +6,7 @@ Most of it only the non-streaming answer to the same request can tell: a text th
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -64,7 +65,7 @@ def unjudgeable(before: Stream, after: Stream) -> str:
     "lost-output",
     "An event with output is missing",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "SEQ-002", "COH-001"),
+    noticed_by=(*SAID, *ORDER, "SEQ-002", "COH-001", "ERR-001", "GEM-004"),
     equivalent=unjudgeable,
 )
 def lost_output(stream: Stream) -> Iterator[Edit]:
@@ -332,7 +333,7 @@ def other_function(stream: Stream) -> Iterator[Edit]:
     "other-reason",
     "Another documented reason why the answer ended",
     applies=ALL,
-    noticed_by=("AGG-003", "SEQ-005"),
+    noticed_by=("AGG-003", "SEQ-005", "OAR-017", "COH-013", "COH-007"),
     equivalent=unjudgeable,
 )
 def other_reason(stream: Stream) -> Iterator[Edit]:
@@ -349,7 +350,7 @@ COUNT = re.compile(r"(?i)token|eval_count")
     "wrong-usage",
     "A token count that is one too many",
     applies=ALL,
-    noticed_by=("AGG-004", "USE-004", "USE-006", "USE-009", "USE-010"),
+    noticed_by=("AGG-004", "USE-004", "USE-006", "USE-009", "USE-010", "USE-014", "GEM-009"),
     by_meaning=True,
     equivalent=unjudgeable,
 )
@@ -384,7 +385,19 @@ def lost_usage(stream: Stream) -> Iterator[Edit]:
     "The event that states why the answer ended is missing",
     applies=ALL,
     noticed_by=(
-        *("SEQ-002", "AGG-003", "ERR-001", "OAR-005", "ANT-008", "GEM-004", "OLL-002", "OLL-003", "COH-002", "BRK-003"),
+        *(
+            "SEQ-002",
+            "AGG-003",
+            "ERR-001",
+            "ERR-007",
+            "OAR-005",
+            "ANT-008",
+            "GEM-004",
+            "OLL-002",
+            "OLL-003",
+            "COH-002",
+            "BRK-003",
+        ),
     ),
 )
 def lost_finish(stream: Stream) -> Iterator[Edit]:
@@ -399,10 +412,18 @@ LEAKS = (
 )
 
 
+def _error(stream: Stream, message: str) -> Piece:
+    """The dialect's own error, framed as the stream is."""
+    frame = stream.dialect.error_frame(message, "500")
+    if stream.framing != "json-array":
+        return Piece(frame)
+    return stream.say(json.loads(frame[frame.index(b"{") :]), stream.pieces[0])
+
+
 @operator("leaking-error", "An error that tells internals", applies=ALL, noticed_by=("ERR-014",))
 def leaking_error(stream: Stream) -> Iterator[Edit]:
     for message in LEAKS:
-        frame = stream.dialect.error_frame(message, "500")
+        frame = _error(stream, message)
         for number in range(1, min(frames_of(stream, End, StreamError) or [len(stream.pieces)])):
             made = partial(stream.with_pieces, [*stream.pieces[:number], frame])
             yield Edit(f"in place of frame {number} and all behind it", made, group=message)

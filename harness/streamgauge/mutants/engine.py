@@ -150,7 +150,7 @@ def judge(subject: Subject, operator: Operator, edit: Edit) -> Mutant:
             fate = "accused" if noticed else "tolerated"
         else:
             noticed = tuple(subject.noticed(after, subject.rules))
-            fate, reason = _unnoticed(subject.stream, after, operator) if not noticed else ("other", "")
+            fate, reason = _unnoticed(subject.stream, after, operator, edit) if not noticed else ("other", "")
     except RuleFailedError as error:
         fate, reason = "error", str(error)
     return Mutant(
@@ -175,12 +175,13 @@ def _by_twin(subject: Subject, after: Stream, noticed: tuple[str, ...]) -> bool:
     return next(subject.noticed(after, others), None) is None
 
 
-def _unnoticed(before: Stream, after: Stream, operator: Operator) -> tuple[Fate, str]:
+def _unnoticed(before: Stream, after: Stream, operator: Operator, edit: Edit) -> tuple[Fate, str]:
     if same_wire(before, after):
         return "equivalent", "the same answer on the wire"
     if operator.by_meaning and before.events == after.events:
         return "equivalent", "the same events"
-    reason = operator.equivalent(before, after)
+    failed = before.exchange.message.ended == "error"
+    reason = (failed and edit.excuse) or operator.equivalent(before, after)
     return ("named", reason) if reason else ("survived", "")
 
 

@@ -15,16 +15,25 @@ from streamgauge.mutants.stream import Stream, dumps
 ALL = ("all",)
 NUMBER = b"-1234567890123"
 JSON = ("JSON-001", "OLL-001")
+ARRAY = (*JSON, "GEM-001", "GEM-004", "ERR-001", "AGG-004")
+"""In an array a broken element breaks the array: what follows it can't be told."""
+
+INNER = (*JSON, "JSON-002", "JSON-003", "JSON-005", "BRK-017")
+"""What an invoked model says may be text, where an agent says it, so that JSON-001 judges objects only."""
 
 
-def _texts(stream: Stream, change: Callable[[bytes], bytes | None], group: str = "") -> Iterator[Edit]:
+def _texts(
+    stream: Stream, change: Callable[[bytes], bytes | None], group: str = "", *, breaks: bool = False
+) -> Iterator[Edit]:
     """An edit for each JSON event, with its text changed."""
     for number, value in stream.objects:
         text = dumps(value)
         made = change(text)
         if made is not None and made != text:
             piece = stream.put(made, stream.pieces[number])
-            yield Edit(f"frame {number}{group and ': '}{group}", partial(stream.instead, number, piece), group=group)
+            rules = ARRAY if breaks and stream.framing == "json-array" else INNER if stream.pieces[number].inner else ()
+            what = f"frame {number}{group and ': '}{group}"
+            yield Edit(what, partial(stream.instead, number, piece), rules, group)
 
 
 def _trailing_comma(text: bytes) -> bytes:
@@ -53,7 +62,7 @@ BROKEN: dict[str, Callable[[bytes], bytes]] = {
 @operator("broken-json", "Data that is not JSON", applies=ALL, noticed_by=JSON)
 def broken_json(stream: Stream) -> Iterator[Edit]:
     for title, change in BROKEN.items():
-        yield from _texts(stream, change, title)
+        yield from _texts(stream, change, title, breaks=True)
 
 
 WRAPPED: dict[str, Callable[[Any], Any]] = {
@@ -73,7 +82,7 @@ def _wrapped(change: Callable[[Any], Any], text: bytes) -> bytes:
 @operator("not-an-object", "Data that is JSON, but no object", applies=ALL, noticed_by=JSON)
 def not_an_object(stream: Stream) -> Iterator[Edit]:
     for title, change in WRAPPED.items():
-        yield from _texts(stream, partial(_wrapped, change), title)
+        yield from _texts(stream, partial(_wrapped, change), title, breaks=True)
 
 
 @operator("not-a-number", "NaN or Infinity as a value", applies=ALL, noticed_by=("JSON-002", *JSON))

@@ -19,7 +19,8 @@ class Member:
     """One documented member; path: its names with dots between, `*` for every element of an array.
 
     kinds: the JSON types that it may have. lost: the rules that must notice when it is missing, none where it may be;
-    retyped: when it has another type. on: the event types that have it, by `type` or the event's name; "" is any.
+    retyped: when it has another type. on: the event types that have it, by `type` or the event's name, none for all.
+    excuse: why it may be missing where the stream reports an error.
     """
 
     path: str
@@ -27,14 +28,23 @@ class Member:
     lost: tuple[str, ...] = ()
     retyped: tuple[str, ...] = ()
     on: tuple[str, ...] = ()
+    excuse: str = ""
 
     def fits(self, path: Path) -> bool:
         return self.path == ".".join("*" if isinstance(step, int) else step for step in path)
 
 
-def required(path: str, kinds: str, *rules: str, retyped: tuple[str, ...] = (), on: tuple[str, ...] = ()) -> Member:
+def required(
+    path: str,
+    kinds: str,
+    *rules: str,
+    retyped: tuple[str, ...] = (),
+    on: tuple[str, ...] = (),
+    excuse: str = "",
+) -> Member:
     """A member that must be there; kinds: with "|" between; retyped: the rules for another type, where they differ."""
-    return Member(path=path, kinds=tuple(kinds.split("|")), lost=rules, retyped=retyped or rules, on=on)
+    known = tuple(kinds.split("|"))
+    return Member(path=path, kinds=known, lost=rules, retyped=retyped or rules, on=on, excuse=excuse)
 
 
 def optional(path: str, kinds: str, *rules: str, on: tuple[str, ...] = ()) -> Member:
@@ -127,7 +137,7 @@ def lost_member(stream: Stream) -> Iterator[Edit]:
     for number, path, _, member in _known(stream):
         if member.lost:
             made = partial(stream.changed, number, partial(drop, path))
-            yield Edit(f"frame {number}: no {shown(path)}", made, member.lost, group=member.path)
+            yield Edit(f"frame {number}: no {shown(path)}", made, member.lost, member.path, member.excuse)
 
 
 @operator("renamed-member", "A required member under another name", applies=("all",))
@@ -136,7 +146,7 @@ def renamed_member(stream: Stream) -> Iterator[Edit]:
         if member.lost:
             name = _other_name(str(path[-1]))
             made = partial(stream.changed, number, partial(rename, path, name))
-            yield Edit(f"frame {number}: {shown(path)} as {name}", made, member.lost, group=member.path)
+            yield Edit(f"frame {number}: {shown(path)} as {name}", made, member.lost, member.path, member.excuse)
 
 
 @operator("retyped-member", "A member of another type", applies=("all",))
@@ -146,7 +156,11 @@ def retyped_member(stream: Stream) -> Iterator[Edit]:
             if member.retyped and kind not in (*member.kinds, kind_of(value)):
                 made = partial(stream.changed, number, partial(put, path, always(sample)))
                 what = f"frame {number}: {shown(path)} {sample!r}"
-                yield Edit(what, made, member.retyped, group=f"{member.path} {kind}")
+                yield Edit(what, made, member.retyped, f"{member.path} {kind}", member.excuse)
+
+
+SHOWS = ("AGG-001", "AGG-002", "AGG-003", "AGG-004", "ERR-001", "ERR-011", "BRK-016", "BRK-017")
+"""Rules that notice what a member meant that the tables do not hold: it carried output, or it is another dialect's."""
 
 
 def _everywhere(stream: Stream) -> Iterator[tuple[Member, Stream, list[tuple[int, Path, Any]]]]:
@@ -165,7 +179,7 @@ def always_lost_member(stream: Stream) -> Iterator[Edit]:
         if member.lost:
             for number, path, _ in reversed(places):
                 made = made.changed(number, partial(drop, path))
-            yield Edit(f"no {member.path}", made.but, member.lost, group=member.path)
+            yield Edit(f"no {member.path}", made.but, member.lost, member.path, member.excuse)
 
 
 @operator("always-retyped-member", "A member of another type everywhere", applies=("all",))
@@ -177,14 +191,16 @@ def always_retyped_member(stream: Stream) -> Iterator[Edit]:
                 made = stream
                 for number, path, _ in reversed(places):
                     made = made.changed(number, partial(put, path, always(sample)))
-                yield Edit(f"every {member.path} {sample!r}", made.but, member.retyped, group=f"{member.path} {kind}")
+                yield Edit(
+                    f"every {member.path} {sample!r}", made.but, member.retyped, f"{member.path} {kind}", member.excuse
+                )
 
 
 @operator(
     "lost-other-member",
     "A member is missing that the table of required ones does not hold",
     applies=("all",),
-    noticed_by=("AGG-001", "AGG-002", "AGG-003", "AGG-004"),
+    noticed_by=SHOWS,
     by_meaning=True,
 )
 def lost_other_member(stream: Stream) -> Iterator[Edit]:
@@ -197,7 +213,7 @@ def lost_other_member(stream: Stream) -> Iterator[Edit]:
     "retyped-other-member",
     "A member is of another type that the table does not hold",
     applies=("all",),
-    noticed_by=("AGG-001", "AGG-002", "AGG-003", "AGG-004"),
+    noticed_by=SHOWS,
     by_meaning=True,
 )
 def retyped_other_member(stream: Stream) -> Iterator[Edit]:

@@ -77,7 +77,7 @@ def _unasked(before: Stream, after: Stream) -> str:  # noqa: ARG001
     "no-stream",
     "One JSON body, a page, or nothing, where a stream was asked for",
     applies=("all",),
-    noticed_by=("HTTP-004", "HTTP-012", "HTTP-002", "OLL-001"),
+    noticed_by=("HTTP-004", "HTTP-012", "HTTP-002", "OLL-001", "BRK-001", "GEM-002"),
     equivalent=_unasked,
 )
 def no_stream(stream: Stream) -> Iterator[Edit]:
@@ -122,7 +122,7 @@ def no_retry_after(stream: Stream) -> Iterator[Edit]:
     "error-as-success",
     "A refusal of the request with the status 200: as the body, or as the only event",
     applies=("all",),
-    noticed_by=("HTTP-012", "HTTP-002", "OLL-001"),
+    noticed_by=("HTTP-012", "HTTP-002", "OLL-001", "BRK-001", "HTTP-004"),
 )
 def error_as_success(stream: Stream) -> Iterator[Edit]:
     body = stream.dialect.error_body(400, "no such model")
@@ -161,7 +161,7 @@ def reset_at_the_end(stream: Stream) -> Iterator[Edit]:
     applies=("all",),
     noticed_by=(
         *("ERR-001", "SEQ-006", "OAR-005", "OAR-006", "ANT-008", "GEM-004", "OLL-002", "OLL-003", "COH-001", "COH-002"),
-        *("BRK-003", "OAT-002", "AGG-004", "USE-001", "GEM-001", "ERR-002"),
+        *("BRK-003", "OAT-002", "AGG-004", "USE-001", "GEM-001", "ERR-002", "ERR-007"),
     ),
     by_meaning=True,
 )
@@ -174,7 +174,19 @@ def cut_between_frames(stream: Stream) -> Iterator[Edit]:
     "cut-inside-a-frame",
     "A clean end of the message in the middle of a frame",
     applies=("all",),
-    noticed_by=("ERR-001", "SSE-020", "SSE-021", "OLL-001", "GEM-001", "BRK-001", "SEQ-006", "JSON-001", "HTTP-004"),
+    noticed_by=(
+        "ERR-001",
+        "OAR-006",
+        "SSE-020",
+        "SSE-021",
+        "OLL-001",
+        "GEM-001",
+        "BRK-001",
+        "BRK-003",
+        "SEQ-006",
+        "JSON-001",
+        "HTTP-004",
+    ),
 )
 def cut_inside_a_frame(stream: Stream) -> Iterator[Edit]:
     for number, piece in enumerate(stream.pieces):

@@ -87,20 +87,29 @@ def inside(exchange: Exchange) -> list[tuple[dict[str, Any], Span]]:
         raise NotApplicable("the stream can't be read to its end (see BRK-001)")
     if any(t.kind in AGENT_EVENTS for t in found.told):
         raise NotApplicable("an agent answers, whose chunks are text")
-    return exchange.derived(_inside)
+    return exchange.derived(_inside)[0]
 
 
-def _inside(exchange: Exchange) -> list[tuple[dict[str, Any], Span]]:
-    found = []
+def others_inside(exchange: Exchange) -> list[tuple[str, Span]]:
+    """The payloads of a model's chunks that could be read, but are no JSON objects."""
+    return exchange.derived(_inside)[1]
+
+
+def _inside(exchange: Exchange) -> tuple[list[tuple[dict[str, Any], Span]], list[tuple[str, Span]]]:
+    found: list[tuple[dict[str, Any], Span]] = []
+    others: list[tuple[str, Span]] = []
     for told in view(exchange).of("chunk"):
         data = told.value.get("bytes")
         try:
-            value = parse(base64.b64decode(data if isinstance(data, str) else "").decode("utf-8", "replace"))
+            said = base64.b64decode(data if isinstance(data, str) else "%", validate=True).decode("utf-8", "replace")
         except (binascii.Error, ValueError):
             continue
+        value = parse(said)
         if isinstance(value, dict):
             found.append((value, told.span))
-    return found
+        else:
+            others.append((said, told.span))
+    return found, others
 
 
 def _view(exchange: Exchange) -> View:

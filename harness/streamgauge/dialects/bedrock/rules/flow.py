@@ -32,6 +32,10 @@ from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import count, members
 
 BEDROCK = ("bedrock-converse",)
+UNION = {
+    "delta": {"text", "toolUse", "toolResult", "reasoningContent", "citation", "image"},
+    "start": {"toolUse", "toolResult", "image"},
+}
 
 
 @server_rule(
@@ -195,19 +199,39 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CONVERSE}: ContentBlockDelta is a union, which has one member; its text is a string",
+    source=f"{CONVERSE}: ContentBlockDelta and ContentBlockStart are unions, which have one member; text and signature "
+    "are strings. A member that is not documented counts as non-strict: unions grow",
     applies=BEDROCK,
     good=HELLO,
     bad=stream(event("contentBlockDelta", contentBlockIndex=0, delta={"text": None}), closed()),
 )
 def deltas_are_typed(exchange: Exchange) -> Iterator[Finding]:
-    """A delta is an object with exactly one member; text is a string."""
-    deltas = converse(exchange).of(DELTAS)
-    if not deltas:
+    """A delta and a start are objects with exactly one member, one that is documented; text, in reasoning too, and a
+    signature are strings.
+    """
+    found = converse(exchange)
+    if not found.of(DELTAS) and not found.of(STARTS):
         raise NotApplicable("the stream has no delta")
-    for told in deltas:
-        given = told.value.get("delta")
+    for told in found.told:
+        name = {DELTAS: "delta", STARTS: "start"}.get(told.kind)
+        if name is None:
+            continue
+        given = told.value.get(name)
         if not isinstance(given, dict) or len(given) != 1:
-            yield Finding("a delta with one member", brief(given), told.span)
-        elif "text" in given and not isinstance(given["text"], str):
-            yield Finding("text, a string", brief(given), told.span)
+            yield Finding(f"a {name} with one member", brief(given), told.span)
+        elif not set(given) <= UNION[name]:
+            yield Finding(" | ".join(sorted(UNION[name])), brief(given), told.span, mild=True)
+        else:
+            yield from _typed(given, told.span)
+
+
+def _typed(given: dict[str, Any], span: Span) -> Iterator[Finding]:
+    ((name, value),) = given.items()
+    if name == "text" and not isinstance(value, str):
+        yield Finding("text, a string", brief(given), span)
+    elif name in ("toolUse", "reasoningContent") and not isinstance(value, dict):
+        yield Finding(f"{name}, an object", brief(given), span)
+    elif name == "reasoningContent":
+        for member in ("text", "signature"):
+            if not isinstance(value.get(member, ""), str):
+                yield Finding(f"{member}, a string", brief(value), span)

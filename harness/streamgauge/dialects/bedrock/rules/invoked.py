@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from streamgauge.dialects.bedrock._samples import INVOKED, chunk
-from streamgauge.dialects.bedrock._view import inside, view
+from streamgauge.dialects.bedrock._view import inside, others_inside, view
 from streamgauge.dialects.bedrock.decoder import CONVERSE_EVENTS
 from streamgauge.events import NO_SPAN, Span
 from streamgauge.evidence import brief
@@ -151,12 +151,16 @@ ALWAYS = {"generation": ("generation_token_count",)}
     bad=INVOKED + chunk({}),
 )
 def payloads_have_a_shape(exchange: Exchange) -> Iterator[Finding]:
-    """Each payload is of a model's documented shape, its members of their types; chunks don't mix with Converse."""
+    """Each payload is an object of a model's documented shape, its members of their types; chunks don't mix with
+    ConverseStream's events.
+    """
     payloads = inside(exchange)
     if not payloads:
         raise NotApplicable("no model was invoked")
     if any(told.kind in CONVERSE_EVENTS for told in view(exchange).told):
         yield Finding("events of ConverseStream, or chunks", "both", payloads[0][1])
+    for said, span in others_inside(exchange):
+        yield Finding("a JSON object, as in the other chunks", brief(said), span)
     for value, span in payloads:
         shape = next((name for name in SHAPES if name in value), None)
         if shape is None:

@@ -10,6 +10,7 @@ from streamgauge.dialects.cohere_chat._samples import (
     HELLO,
     closed,
     ended,
+    event,
     opened,
     said,
     stream,
@@ -72,6 +73,35 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for reason, span in stated:
         if reason not in REASONS:
             yield Finding(" | ".join(REASONS), brief(reason), span)
+
+
+@server_rule(
+    "COH-014",
+    "content-start says the type of its block",
+    group="chunk-schema",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{REFERENCE}, chat_content_start_event.py: delta.message.content has a type, and a text or thinking, "
+    "which are strings. A content-start without content counts as non-strict: all of its members are optional there",
+    applies=COHERE,
+    good=HELLO,
+    bad=stream(event("content-start", index=0, delta={"message": {"content": {"type": 1}}}), said(0, "Hi"), closed(0)),
+)
+def content_is_typed(exchange: Exchange) -> Iterator[Finding]:
+    """delta.message.content of content-start is an object with a type; its text and thinking are strings."""
+    starts = view(exchange).of("content-start")
+    if not starts:
+        raise NotApplicable("the stream has no content")
+    for told in starts:
+        content = told.message.get("content")
+        kind = members(content).get("type")
+        if not isinstance(kind, str) or not kind:
+            stated = "delta" in told.value and kind is not None
+            got = f"delta {brief(told.value.get('delta'))}"
+            yield Finding("content with a type", got, told.span, mild=not stated)
+        for name in ("text", "thinking"):
+            if not isinstance(members(content).get(name, ""), str):
+                yield Finding(f"{name}, a string", f"{name} {brief(members(content)[name])}", told.span)
 
 
 @server_rule(

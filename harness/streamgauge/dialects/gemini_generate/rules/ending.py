@@ -12,6 +12,7 @@ from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import count
 
 APPLIES = ("gemini-generate",)
+COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
 
 
 @server_rule(
@@ -89,11 +90,20 @@ def finish_sent(exchange: Exchange) -> Iterator[Finding]:
 def totals(exchange: Exchange) -> Iterator[Finding]:
     """totalTokenCount of the last usageMetadata is the sum of its parts."""
     stated = responses(exchange).usages
-    if not stated:
+    every = [(v["usageMetadata"], span) for v, span in responses(exchange).responses if "usageMetadata" in v]
+    if not every:
         raise NotApplicable("the stream states no usage")
+    for value, place in every:
+        if not isinstance(value, dict):
+            yield Finding("usageMetadata that is an object", brief(value), place)
+    if not stated:
+        return
+    for told, place in stated:
+        for name in (*COUNTED, "totalTokenCount"):
+            if name in told and count(told[name]) is None:
+                yield Finding(f"{name}, a number", f"{name} {brief(told[name])}", place)
     counts, span = stated[-1]
-    names = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
-    expected = sum(count(counts.get(name)) or 0 for name in names)
+    expected = sum(count(counts.get(name)) or 0 for name in COUNTED)
     total = count(counts.get("totalTokenCount"))
     if total is not None and total != expected:
         yield Finding(f"totalTokenCount {brief(expected)}", f"totalTokenCount {brief(total)}", span)
@@ -139,7 +149,9 @@ def identity(exchange: Exchange) -> Iterator[Finding]:
     first: dict[str, object] = {}
     for value, span in responses(exchange).responses:
         for name in ("responseId", "modelVersion"):
-            if name in value and first.setdefault(name, value[name]) != value[name]:
+            if name in value and not isinstance(value[name], str):
+                yield Finding(f"{name}, a string", f"{name} {brief(value[name])}", span)
+            elif name in value and first.setdefault(name, value[name]) != value[name]:
                 yield Finding(f"{name} {brief(first[name])} as before", f"{name} {brief(value[name])}", span)
 
 

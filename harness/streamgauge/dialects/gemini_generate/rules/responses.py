@@ -13,9 +13,21 @@ from streamgauge.evidence import answered, as_json, brief, media_type, whole
 from streamgauge.increments import Told
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule, unreadable
 from streamgauge.wire import elements, members
+from streamgauge.wire import text as text_of
 
 APPLIES = ("gemini-generate",)
 JSON = (("Content-Type", "application/json; charset=UTF-8"), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
+WORDS: dict[type, str] = {str: "a string", int: "a number", dict: "an object", bool: "true or false", list: "an array"}
+PART: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "thought": (bool,),
+    "executableCode": (dict,),
+    "codeExecutionResult": (dict,),
+}
+INNER: dict[str, dict[str, tuple[type, ...]]] = {
+    "executableCode": {"code": (str,), "language": (str, int)},
+    "codeExecutionResult": {"outcome": (str, int), "output": (str,)},
+}
 TYPES = {"text/event-stream": "sse", "application/json": "json-array"}
 NAMES = {"sse": "server-sent events", "json-array": "one JSON array"}
 
@@ -42,12 +54,16 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
     """With alt=sse the body is text/event-stream; without it one JSON array streamed element by element."""
     answered(exchange)
     view(exchange)
-    if exchange.framing == "json-array" and exchange.message.ended == "complete":
+    if exchange.framing == "json-array" and exchange.message.ended in ("complete", "error"):
         whole(exchange)
         value = as_json(exchange)
         if unreadable(value) or not isinstance(value, list):
             got = value.reason if unreadable(value) else "something else"
-            yield Finding("one JSON array", got, (0, min(80, len(exchange.body))))
+            failed = exchange.message.ended == "error"
+            yield Finding("one JSON array", got, (0, min(80, len(exchange.body))), mild=failed)
+    if exchange.framing == "json-array" and media_type(exchange) not in TYPES:
+        got = f"Content-Type: {media_type(exchange) or '(none)'}"
+        yield Finding("Content-Type: application/json", got, (0, min(80, len(exchange.body))))
     wanted = TYPES.get(media_type(exchange))
     if wanted and wanted != exchange.framing:
         got = f"{NAMES[exchange.framing]} as {media_type(exchange)}"
@@ -95,9 +111,22 @@ def _shape(value: dict[str, Any], span: Span) -> Iterator[Finding]:
         elif not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
             yield Finding("parts that are an array of objects", brief(parts), span)
         else:
-            odd = next((p["text"] for p in parts if not isinstance(p.get("text", ""), str)), None)
-            if odd is not None:
-                yield Finding("a text that is a string", brief(odd), span)
+            yield from _typed(entry, {"index": (int,)}, span)
+            yield from _typed(content, {"role": (str,)}, span)
+            for part in parts:
+                yield from _typed(part, PART, span)
+                for name, kinds in INNER.items():
+                    yield from _typed(members(part.get(name)), kinds, span)
+    feedback = value.get("promptFeedback", {})
+    yield from _typed(value, {"promptFeedback": (dict,)}, span)
+    yield from _typed(members(feedback), {"blockReason": (str, int)}, span)
+
+
+def _typed(value: dict[str, Any], kinds: dict[str, tuple[type, ...]], span: Span) -> Iterator[Finding]:
+    """A finding for each member of another type; ProtoJSON lets every one of them be missing."""
+    for name, known in kinds.items():
+        if name in value and type(value[name]) not in known:
+            yield Finding(f"{name}, {' or '.join(WORDS[k] for k in known)}", f"{name} {brief(value[name])}", span)
 
 
 @server_rule(
@@ -145,10 +174,13 @@ def calls_whole(exchange: Exchange) -> Iterator[Finding]:
             called = True
             call = part["functionCall"]
             stated = members(call)
-            if not stated.get("name") and candidate.index not in goes_on and call != {}:
+            if not isinstance(call, dict):
+                yield Finding("a functionCall that is an object", brief(call), candidate.span)
+            elif not text_of(stated.get("name")) and (call if candidate.index not in goes_on else "name" in call):
                 yield Finding("a function's name", f"functionCall {brief(call)}", candidate.span)
-            if not isinstance(stated.get("args", {}), dict):
-                yield Finding("args that are an object", f"args {brief(stated['args'])}", candidate.span)
+            for name, kind in (("args", dict), ("partialArgs", list), ("willContinue", bool)):
+                if name in stated and type(stated[name]) is not kind:
+                    yield Finding(f"{name}, {WORDS[kind]}", f"{name} {brief(stated[name])}", candidate.span)
             (goes_on.add if stated.get("willContinue") is True else goes_on.discard)(candidate.index)
     if not called:
         raise NotApplicable("no function was called")

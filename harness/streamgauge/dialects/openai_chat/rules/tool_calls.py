@@ -32,9 +32,10 @@ from streamgauge.wire import text
 )
 def index_present(exchange: Exchange) -> Iterator[Finding]:
     """delta.tool_calls is an array of objects, each of which has an integer index."""
-    for value, span in chunks(exchange).odd:
+    odd = chunks(exchange).odd
+    for value, span in odd:
         yield Finding("an array of tool calls that are objects", brief(value), span)
-    calls = calls_of(exchange)
+    calls = chunks(exchange).calls if odd else calls_of(exchange)
     count: dict[int, int] = {}
     for delta in calls:
         count[delta.choice] = count.get(delta.choice, 0) + 1

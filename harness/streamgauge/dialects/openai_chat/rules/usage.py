@@ -144,12 +144,12 @@ COMPLETION_DETAILS = ("reasoning_tokens", "audio_tokens", "accepted_prediction_t
 def totals(exchange: Exchange) -> Iterator[Finding]:
     """total_tokens = prompt_tokens + completion_tokens; details do not exceed their totals."""
     found = chunks(exchange)
-    for value, span in found.chunks:
-        if not isinstance(value.get("usage"), (dict, NoneType)):
-            yield Finding("usage that is an object or null", f"usage {brief(value['usage'])}", span)
     stated = _stated(found)
-    if not stated:
+    odd = [(v["usage"], span) for v, span in found.chunks if not isinstance(v.get("usage"), (dict, NoneType))]
+    if not stated and not odd:
         raise NotApplicable("the stream states no usage")
+    for value, span in odd:
+        yield Finding("usage that is an object or null", f"usage {brief(value)}", span)
     for value, span in stated:
         yield from _sums(members(value.get("usage")), span)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 
 from streamgauge.dialects.openai_responses._samples import CALLS, HELLO, body, changed, numbered, without
 from streamgauge.dialects.openai_responses._sources import EVENTS, ONLY_OPEN, OPEN
@@ -10,10 +11,19 @@ from streamgauge.dialects.openai_responses._view import bound, view
 from streamgauge.dialects.openai_responses.decoder import TERMINAL
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import text
 
 APPLIES = ("openai-responses",)
 OPEN_ONLY = ("open-responses",)
 FIRST = ("response.created", "response.queued", "response.in_progress")
+STATED: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "object": (str,),
+    "created_at": (int, float),
+    "model": (str,),
+    "output": (list,),
+    "status": (str,),
+}
 
 
 @server_rule(
@@ -194,6 +204,44 @@ def status_agrees(exchange: Exchange) -> Iterator[Finding]:
         status = event.response.get("status")
         if status != event.kind.removeprefix("response."):
             yield Finding(f"status {event.kind.removeprefix('response.')}", brief(status), event.span)
+
+
+@server_rule(
+    "OAR-021",
+    "a response says what it is, and stays the same",
+    group="events",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{EVENTS}: the events of a response carry it; Response requires id ("Unique identifier for this '
+    'Response."), object (always response), created_at, model and output. Only a response that is no object, an id '
+    "that changes, and members of a wrong type fail; what is left out is non-strict, because other servers do so",
+    applies=APPLIES,
+    good=body(HELLO),
+    bad=body(changed(HELLO, "response.in_progress", response={**HELLO[0]["response"], "id": "resp_2"})),
+)
+def response_is_stated(exchange: Exchange) -> Iterator[Finding]:
+    """The response of response.created, .queued, .in_progress and the terminal events has an id, the same in each,
+    object "response", created_at, model, output and a status, and no error unless it failed.
+    """
+    first = ""
+    for event in view(exchange).events:
+        if event.kind not in (*FIRST, *TERMINAL):
+            continue
+        if not event.response:
+            yield Finding("a response", brief(event.value.get("response")), event.span)
+            continue
+        for name, kinds in STATED.items():
+            value = event.response.get(name)
+            if type(value) not in kinds or value == "":
+                yield Finding(f"{name} of the response", f"{name} {brief(value)}", event.span, mild=value in (None, ""))
+        if event.response.get("object", "response") != "response":
+            yield Finding('object "response"', brief(event.response["object"]), event.span)
+        error = event.response.get("error")
+        if not isinstance(error, (dict, NoneType)) or (error is not None and event.kind != "response.failed"):
+            yield Finding("error null, or that of a failed response", f"error {brief(error)}", event.span)
+        first = first or text(event.response.get("id"))
+        if text(event.response.get("id")) not in ("", first):
+            yield Finding(f"response {brief(first)} as before", brief(event.response["id"]), event.span)
 
 
 @server_rule(

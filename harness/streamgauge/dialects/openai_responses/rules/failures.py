@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 from streamgauge.dialects.openai_responses._samples import (
@@ -47,7 +48,7 @@ def _failing(*errors: dict[str, Any], **failed: Any) -> list[dict[str, Any]]:
     bad=body(_failing(NESTED)),
 )
 def error_shape(exchange: Exchange) -> Iterator[Finding]:
-    """The error event has code, message and param at top level."""
+    """The error event has code, message and param at top level: message is a string, the others are one or null."""
     found = view(exchange).errors
     if not found:
         raise NotApplicable("the stream has no error event")
@@ -58,6 +59,11 @@ def error_shape(exchange: Exchange) -> Iterator[Finding]:
         if missing := [name for name in wanted if name not in stated]:
             place = "in error" if nested else "at top level"
             yield Finding(f"{', '.join(wanted)} {place}", f"no {', '.join(missing)} there", event.span)
+            continue
+        kinds = {"code": (str, NoneType), "message": (str,), "param": (str, NoneType), "type": (str,)}
+        for name in wanted:
+            if type(stated[name]) not in kinds[name]:
+                yield Finding(f"a text as the error's {name}", f"{name} {brief(stated[name])}", event.span)
 
 
 @server_rule(
@@ -121,11 +127,13 @@ def usage_stated(exchange: Exchange) -> Iterator[Finding]:
     """
     found = view(exchange)
     ends = [e for e in found.terminal if e.kind != "response.failed"]
-    if not ends:
+    early = [e for e in found.events if e.response.get("usage") is not None and e not in found.terminal]
+    if not ends and not early:
         raise NotApplicable("the response did not complete")
-    for event in found.events:
-        if event.response.get("usage") is not None and event not in found.terminal:
-            yield Finding("usage null until the end", f"usage in {event.kind}", event.span, mild=True)
+    for event in early:
+        yield Finding("usage null until the end", f"usage in {event.kind}", event.span, mild=True)
+    if not ends:
+        return
     usage = members(ends[0].response.get("usage"))
     missing = [name for name in COUNTS if count(usage.get(name)) is None]
     missing += [name for name in DETAILS if not isinstance(usage.get(name), dict)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
+from typing import Any
 
 from streamgauge.dialects.openai_responses._samples import (
     CALLS,
@@ -122,6 +124,7 @@ def stable(exchange: Exchange) -> Iterator[Finding]:
     response.completed.
     """
     ids: dict[int, str] = {}
+    places: dict[str, int] = {}
     for event in _items(exchange):
         item_id = text(event.value.get("item_id")) or text(event.item.get("id"))
         if event.index is None or not item_id:
@@ -129,6 +132,9 @@ def stable(exchange: Exchange) -> Iterator[Finding]:
         known = ids.setdefault(event.index, item_id)
         if known != item_id:
             yield Finding(f"item {brief(known)} at {event.index}", f"item {brief(item_id)}", event.span)
+        elif places.setdefault(item_id, event.index) != event.index:
+            got = f"at {brief(event.index)}"
+            yield Finding(f"item {brief(item_id)} at {brief(places[item_id])}", got, event.span)
     for event in view(exchange).terminal[:1]:
         output = [text(members(i).get("id")) for i in elements(event.response.get("output"))]
         for index, item_id in ids.items():
@@ -150,8 +156,10 @@ def stable(exchange: Exchange) -> Iterator[Finding]:
     bad=body(changed(CALLS, ADDED, item={"id": "fc_0", "type": "function_call", "call_id": "call_0", "arguments": ""})),
 )
 def calls_named(exchange: Exchange) -> Iterator[Finding]:
-    """output_item.added for a function_call has at least name; call_id is present at the latest in output_item.done."""
-    found = [e for e in _items(exchange) if e.item.get("type") == "function_call"]
+    """output_item.added for a function_call or a custom_tool_call has at least name; call_id is present at the latest
+    in output_item.done.
+    """
+    found = [e for e in _items(exchange) if e.item.get("type") in ("function_call", "custom_tool_call")]
     if not found:
         raise NotApplicable("no function was called")
     for event in found:
@@ -159,6 +167,62 @@ def calls_named(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("a name", f"name {brief(event.item.get('name'))}", event.span)
         if event.kind == DONE_ITEM and not text(event.item.get("call_id")):
             yield Finding("a call_id", f"call_id {brief(event.item.get('call_id'))}", event.span)
+
+
+@server_rule(
+    "OAR-022",
+    "items and their parts say what they are",
+    group="items",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f"{EVENTS}: output_item.added and .done require item, content_part.added and .done part, and so do those of "
+    "a reasoning summary; every form of either has a type, a message role assistant and content, a part of text its "
+    "text. An item without an id counts as non-strict: the schemas of calls do not require one",
+    applies=APPLIES,
+    good=body(CALLS),
+    bad=body(changed(HELLO, "response.content_part.added", part={"text": "", "annotations": []})),
+)
+def items_are_typed(exchange: Exchange) -> Iterator[Finding]:
+    """Items and parts are objects with a type; items have an id, a message its role and an array of such parts."""
+    for event in view(exchange).events:
+        subject, _, verb = event.kind.rpartition(".")
+        if verb not in ("added", "done"):
+            continue
+        if subject == "response.output_item":
+            yield from _item(event, event.value.get("item"))
+        elif subject in ("response.content_part", "response.reasoning_summary_part"):
+            yield from _part(event, event.value.get("part"))
+    for event in view(exchange).terminal[:1]:
+        for item in elements(event.response.get("output")):
+            yield from _item(event, item)
+
+
+def _item(event: StreamEvent, item: Any) -> Iterator[Finding]:
+    known = members(item)
+    if not text(known.get("type")):
+        yield Finding("an item with a type", brief(item), event.span)
+    elif not text(known.get("id")):
+        odd = known.get("id") is not None
+        yield Finding("an item with an id", f"id {brief(known.get('id'))}", event.span, mild=not odd)
+    if known.get("type") == "message":
+        if known.get("role") != "assistant":
+            yield Finding("role assistant", f"role {brief(known.get('role'))}", event.span)
+        if not isinstance(known.get("content"), list):
+            yield Finding("content that is an array", brief(known.get("content")), event.span)
+    if not isinstance(known.get("content", []), (list, NoneType)):
+        yield Finding("content that is an array", brief(known["content"]), event.span)
+    for part in elements(known.get("content")):
+        yield from _part(event, part)
+
+
+def _part(event: StreamEvent, part: Any) -> Iterator[Finding]:
+    known = members(part)
+    kind = text(known.get("type"))
+    said = "refusal" if kind == "refusal" else "text"
+    if not kind:
+        yield Finding("a part with a type", brief(part), event.span)
+    elif kind in ("refusal", "output_text", "reasoning_text", "summary_text") and type(known.get(said)) is not str:
+        yield Finding(f"{said}, a string", f"{said} {brief(known.get(said))}", event.span)
 
 
 @server_rule(

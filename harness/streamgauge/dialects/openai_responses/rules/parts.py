@@ -91,6 +91,12 @@ def bracketed(exchange: Exchange) -> Iterator[Finding]:
         if problem := _out_of_order(part, subject, verb):
             strict = bound(exchange) and not subject.startswith("reasoning")
             yield Finding(problem, brief(event.kind), event.span, mild=not strict)
+    if any(e.kind in ("response.completed", "response.incomplete") for e in view(exchange).terminal):
+        for (_, summary, index), part in parts.items():
+            if part.opened and not part.closed:
+                name = "reasoning_summary_part.done" if summary else "content_part.done"
+                span = view(exchange).terminal[0].span
+                yield Finding(name, f"part {brief(index)} is still open", span, mild=summary or not bound(exchange))
     if not found:
         raise NotApplicable("no item has streamed content")
 
@@ -132,12 +138,17 @@ def done_is_joined(exchange: Exchange) -> Iterator[Finding]:
     text in output_item.done and response.completed.
     """
     pieces: dict[tuple[Any, ...], list[str]] = {}
+    finished: set[tuple[Any, ...]] = set()
     for event in view(exchange).events:
         subject, verb = _split(event)
         if subject not in WHOLE or verb not in ("delta", "done"):
             continue
         index = event.value.get("content_index", event.value.get("summary_index"))
         key = subject, event.key, index if type(index) is int else None
+        if verb == "delta" and key in finished:
+            yield Finding("no delta behind the done event", brief(event.kind), event.span, mild=not bound(exchange))
+        if verb == "done":
+            finished.add(key)
         if verb == "delta":
             pieces.setdefault(key, []).append(text(event.value.get("delta")))
         elif (whole := event.value.get(WHOLE[subject])) is not None:
