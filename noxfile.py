@@ -76,7 +76,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, against the built wheel, with the Python that is here; `-- ARGS` go to pytest."""
-    install_wheel(session, f"{CLIENTS},mock,faults", "test")
+    install_wheel(session, f"{CLIENTS},mock,faults,bench", "test")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     if not session.posargs:
