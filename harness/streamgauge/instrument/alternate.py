@@ -98,7 +98,7 @@ def alternate(
         started=stamp(started),
         versions=versions(),
         settings=_settings(load, runs),
-        clock="monotonic at read",
+        clock=next((e.subject.clock for e in pair if e.rival.path == "wire"), "monotonic at read"),
         targets=[_target(entered, load, pairs) for entered in pair],
         partial=partial,
         tainted=list(dict.fromkeys(tainted)),
