@@ -14,6 +14,8 @@ from streamgauge.report.text import counted
 
 _COLOURS = {"worse": "red", "better": "green", "as accepted": None}
 
+_SHOWN = 3
+
 
 def accepted(baseline: str, measured: str) -> int:
     """Accept what was measured as the baseline."""
@@ -43,7 +45,8 @@ def _show(found: Findings, title: str) -> None:
         click.secho(f"  {_line(one)}", fg=_COLOURS[one.change])
     for title, keys in (("not measured", found.unmeasured), ("not in the baseline", found.unaccepted)):
         if keys:
-            note(f"note: {title}: {', '.join(keys[:8])}{f' and {len(keys) - 8} more' if len(keys) > 8 else ''}")
+            more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+            note(f"note: {title}: {', '.join(keys[:_SHOWN])}{more}")
     worse = sum(j.change == "worse" for j in found.judged)
     counts = f"{counted(len(found.judged), 'ratio')} to the floor of the same run: {worse} worse than accepted"
     click.secho(f"{counts}, {len(changed) - worse} better.", bold=True, fg="red" if worse else "green")
