@@ -12,6 +12,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.events import End, Event, Start, TextDelta
 from streamgauge.observation import Run
 from streamgauge.runner import Watch, observe_async, observe_sync
+from streamgauge.script import Caller
 
 ASK = ChatRequest.of("hello")
 SAID: tuple[Event, ...] = (Start("1", "m"), TextDelta("a"), TextDelta("b"), TextDelta("c"), End("complete"))
@@ -153,6 +154,25 @@ def test_a_caller_who_has_seen_enough_closes_the_iterator(observe: Observe) -> N
     assert run.stopped_at is not None
     assert not run.hung
     assert provider.iterator_closed == 1
+
+
+@both
+def test_streams_before_are_no_part_of_the_run(observe: Observe) -> None:
+    """What the caller asked before is read, or left, and may fail; the run begins behind it."""
+    provider = Fake()
+    run = observe(provider, Watch(caller=Caller(before=(0, 1))))
+    assert provider.iterator_closed == 3
+    assert run.events == SAID
+    assert run.raised is None
+
+
+@both
+def test_a_caller_who_takes_a_break(observe: Observe) -> None:
+    """It pauses once, behind the first output event."""
+    run = observe(Fake(), Watch(caller=Caller(pause=0.3)))
+    assert run.events == SAID
+    gaps = [b - a for a, b in zip(run.times, run.times[1:], strict=False)]
+    assert [n for n, gap in enumerate(gaps) if gap >= 0.3] == [1]
 
 
 def test_system_exit_in_a_client_is_its_own() -> None:

@@ -22,7 +22,8 @@ from streamgauge.server.pace import Pace
 from streamgauge.server.tls import Alive, TLSTransport
 
 REFUSED_STREAM = 0x7
-INTERNAL_ERROR = 0x2
+LINGER = 5.0
+"""Seconds that a client has to close its side of a connection that we have closed."""
 CONNECTION_FIELDS = ("connection", "keep-alive", "transfer-encoding", "upgrade", "proxy-connection", "trailer")
 """What has no place in HTTP/2 (RFC 9113 8.2.2)."""
 
@@ -145,6 +146,8 @@ class HTTP2Connection(asyncio.Protocol):
     async def _respond(self, stream: _Stream) -> None:
         headers = stream.headers
         method, path = headers.pop(":method", ""), headers.pop(":path", "")
+        headers.pop(":scheme", None)
+        headers.setdefault("host", headers.pop(":authority", ""))
         received = Received(
             method, masked_path(path), masked(headers), bytes(stream.body), now(), self._number, "HTTP/2"
         )
@@ -174,9 +177,16 @@ class HTTP2Connection(asyncio.Protocol):
             await self._send_pieces(script, stream)
             await self._end(script, stream.number)
         stream.record.ended()
-        if script.ending not in ("complete", "rst-stream") or script.transport.farewell or not script.keep_alive:
-            self._ledger.closed = True
-            self._transport.close()
+        if script.ending in ("fin", "goaway") or script.transport.farewell or not script.keep_alive:
+            self._close()
+
+    def _close(self) -> None:
+        """End what we send. A client acknowledges frames behind the last one that it needs: were the socket closed
+        before it has done, the kernel would answer with an RST, which takes away what the client has not read yet."""
+        self._ledger.closed = True
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
     async def _send_head(self, script: Script, number: int, *, end: bool) -> None:
         await self._room()
@@ -242,7 +252,7 @@ class HTTP2Connection(asyncio.Protocol):
 
     def _flush(self) -> None:
         data = self._state.data_to_send()
-        if data and not self._transport.is_closing():
+        if data and not self._ledger.closed and not self._transport.is_closing():
             self._transport.write(data)
 
     async def _room(self) -> None:

@@ -88,6 +88,7 @@ class ReplayServer:
             raise StreamgaugeError("the replay server runs already")
         for module in self._needs:
             need(module)
+        self._started.clear()
         self._thread = threading.Thread(target=self._run, name="streamgauge-replay", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -159,6 +160,7 @@ class ReplayServer:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._failure = None
         try:
             await self._listeners.open(self._listeners.own, self._wanted)
         except OSError as error:

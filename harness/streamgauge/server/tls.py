@@ -45,13 +45,22 @@ class TLSTransport(asyncio.Transport):
 
     def close(self) -> None:
         """End the connection, announced or not."""
-        if self._below.is_closing():
-            return
-        if self.close_notify:
+        self._announce()
+        self._below.close()
+
+    def write_eof(self) -> None:
+        """End what we send, announced or not; what the client sends is still read."""
+        self._announce()
+        self._below.write_eof()
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def _announce(self) -> None:
+        if self.close_notify and not self._below.is_closing():
             with suppress(ssl.SSLError):  # ours is written; the client's announcement is not waited for
                 self._tls.unwrap()
             self._below.write(self._outgoing.read())
-        self._below.close()
 
     def abort(self) -> None:
         self._below.abort()
