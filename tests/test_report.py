@@ -66,9 +66,9 @@ def a_big_report(subjects: int) -> RunReport:
     """Many subjects with long names, each judged on both paths by every rule."""
     names = [f"library-number-{n}" for n in range(subjects)]
     verdicts = tuple(
-        said(rule, path, "pass" if len(rule + name) % 3 else "fail", subject=name, expected="x" * 300, got="y " * 300)
+        said(rule, path, "pass" if number % 3 else "fail", subject=name, expected="x" * 300, got="y " * 300)
         for name in names
-        for rule in sorted(rulebook())[:20]
+        for number, rule in enumerate(sorted(rulebook())[:20])
         for path in ("sync", "async")
     )
     return RunReport(
