@@ -163,9 +163,9 @@ def test_a_figure_that_runs_cannot_carry_is_left_out_or_explained() -> None:
     base, new = noisy(random.Random(1)), noisy(random.Random(2))
     comparison = compare(result(base), result(new), method=QUICK)
     assert "ttft.p99" not in {row.figure for row in comparison.rows}
-    assert "ttft.p99 is left out: 3 values in a run can't carry p99: it takes 100" in comparison.notes
+    assert "ttft.p99 is left out: 3 values in a run can't carry p99: it takes 500" in comparison.notes
     asked = verdict(base, new, "ttft.p99")
-    assert (asked.verdict, asked.reason) == ("can't tell", "3 values in a run can't carry p99: it takes 100")
+    assert (asked.verdict, asked.reason) == ("can't tell", "3 values in a run can't carry p99: it takes 500")
 
 
 def test_less_than_the_instruments_error_is_not_told() -> None:
@@ -312,6 +312,26 @@ def test_json_is_the_whole_comparison(files: dict[str, str], tmp_path: Path) -> 
     CliRunner().invoke(command, arguments, standalone_mode=False)
     row = json.loads((tmp_path / "out.json").read_text(), parse_constant=lambda name: pytest.fail(name))["rows"][0]
     assert (row["verdict"], row["ratio"], row["failed_runs"]) == ("worse", None, [0, 6])
+
+
+def test_the_confidence_can_be_raised(files: dict[str, str]) -> None:
+    """A wider interval, and fewer verdicts by chance, which the command counts."""
+
+    def shown(*options: str) -> tuple[float, str]:
+        done = CliRunner().invoke(
+            command, [files["base"], files["slow"], "--json", "-", *options], standalone_mode=False
+        )
+        row = json.loads(done.output)["rows"][0]
+        said = CliRunner().invoke(command, [files["base"], files["slow"], *options], standalone_mode=False).output
+        return row["high"] - row["low"], said
+
+    (width, said), (wider, less) = shown(), shown("--confidence", "99%")
+    assert wider > width
+    assert "95% intervals" in said
+    assert "99% intervals" in less
+    rows = int(said.rpartition(" figures:")[0].split()[-1])
+    assert f"in up to {1 - 0.975**rows:.0%} of comparisons" in said
+    assert f"in up to {1 - 0.995**rows:.0%} of comparisons" in less
 
 
 @pytest.mark.parametrize("percent", ["0%", "5", "-1%", "200%", "five"])

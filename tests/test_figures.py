@@ -68,15 +68,13 @@ def test_failures_are_infinite_and_counted_by_class() -> None:
 
 
 def test_one_run_has_a_median_of_few_and_no_far_quantile() -> None:
-    """A run's own value needs no interval, but one value on either side: two gaps have no 90th percentile."""
-    small = run(0, [stream(gap=g, gaps=1) for g in (0.01, 0.02, 0.03)])
-    of = target([small])
-    assert run_reading(of, small, parse_figure("gap.p50")) == Reading(0.02)
-    assert run_reading(of, small, parse_figure("gap.p90")) == Reading(
-        None, "3 values in a run can't carry p90: it takes 10"
-    )
-    ten = run(0, [stream(gap=0.01 * n, gaps=1) for n in range(1, 11)])
-    assert run_reading(target([ten]), ten, parse_figure("gap.p90")) == Reading(0.09)
+    """A run's own value needs no interval, but five values beyond it: forty-nine gaps have no 90th percentile."""
+    few = run(0, [stream(gap=0.01 * n, gaps=1) for n in range(1, 50)])
+    assert run_reading(target([few]), few, parse_figure("gap.p50")) == Reading(0.25)
+    reason = "49 values in a run can't carry p90: it takes 50"
+    assert run_reading(target([few]), few, parse_figure("gap.p90")) == Reading(None, reason)
+    enough = run(0, [stream(gap=0.01 * n, gaps=1) for n in range(1, 51)])
+    assert run_reading(target([enough]), enough, parse_figure("gap.p90")) == Reading(0.45)
 
 
 def test_a_run_whose_half_failed_has_an_infinite_median() -> None:

@@ -6,8 +6,8 @@ beside the smallest effect of interest, 5 % unless told otherwise, as in equival
 (Lakens, Equivalence Tests, Social Psychological and Personality Science 8(4), 2017; Kruschke, Rejecting or Accepting
 Parameter Values, Advances in Methods and Practices in Psychological Science 1(2), 2018): wholly inside
 (1/1.05, 1.05) is equal, wholly outside is better or worse, and whatever crosses a bound can't be told. So a verdict
-"worse" on things that differ by less than the smallest effect is wrong in at most 2.5 of 100 comparisons, and on
-identical things more rarely by far; "can't tell" comes with the number of runs that would tell.
+"worse" on things that differ by less than the smallest effect is wrong in about 2.5 of 100 comparisons at most, on
+identical things more rarely still; "can't tell" comes with the number of runs that would tell.
 
 Every figure is turned into a cost first (lower is better; a rate becomes its inverse; failed streams become the
 attempts that a success takes), with +inf where a run failed. Each row has its own 95 %: of many rows some err.

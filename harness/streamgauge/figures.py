@@ -30,6 +30,8 @@ RATES: dict[str, Unit] = {
 }
 HIGHER_IS_BETTER = frozenset(("events_per_second", "bytes_per_second", "streams_per_second"))
 FAILED = tuple(outcome for outcome in OUTCOMES if outcome != "complete")
+BEYOND = 5
+"""Values of one run beyond a quantile of it: the 99th percentile of 200 values is the second largest, one accident."""
 _STATISTIC = re.compile(r"p(\d{1,2}(?:\.\d+)?)|mean|min|max")
 _SOME = "ttft.p50, gap.p99, e2e.mean, errors, errors.truncated"
 
@@ -107,7 +109,7 @@ def reading(target: Target, figure: Figure) -> Reading:
 def run_reading(target: Target, run: Run, figure: Figure) -> Reading:
     """The figure of one run, without an interval: how runs differ tells more than how the values of one run do.
 
-    A quantile is there where at least one value lies on either side of it.
+    A quantile is there where BEYOND values lie on either side of it; a median where there is a value at all.
     """
     if figure.metric == "errors":
         return Reading(float(failed(run.streams, figure.statistic)))
@@ -120,7 +122,7 @@ def run_reading(target: Target, run: Run, figure: Figure) -> Reading:
         return Reading(None, f"no stream has a {figure.metric}")
     if figure.q is None:
         return Reading(_plain(sample, failures, figure.statistic))
-    least = math.ceil(round(1 / min(figure.q, 1 - figure.q), 6)) if figure.q != 0.5 else 1
+    least = math.ceil(round(BEYOND / min(figure.q, 1 - figure.q), 6)) if figure.q != 0.5 else 1
     if count < least:
         return Reading(None, f"{count} values in a run can't carry {figure.statistic}: it takes {least}")
     return Reading(_ordered(sample, failures)[math.ceil(round(count * figure.q, 6)) - 1])

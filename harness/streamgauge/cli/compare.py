@@ -10,6 +10,7 @@ import click
 
 from streamgauge.cli._output import json_option
 from streamgauge.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method
+from streamgauge.resampling import CONFIDENCE
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -17,8 +18,8 @@ _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 def _percent(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     """`5%`, as a part of one."""
     found = _PERCENT.fullmatch(value.strip())
-    if not found or not 0 < float(found[1]) <= 100:
-        raise click.BadParameter(f"{value!r} is no percentage above 0%: write it like 5%")
+    if not found or not 0 < float(found[1]) < 100:
+        raise click.BadParameter(f"{value!r} is no percentage between 0% and 100%: write it like 5%")
     return float(found[1]) / 100
 
 
@@ -37,6 +38,14 @@ def _percent(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     show_default=True,
     metavar="P%",
     help="The smallest effect of interest.",
+)
+@click.option(
+    *("--confidence", "confidence"),
+    default=f"{CONFIDENCE:.0%}",
+    callback=_percent,
+    show_default=True,
+    metavar="P%",
+    help="Of each interval, below 100%; many figures want more.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the bootstrap: the same seed, the same interval.")
 @click.option("--interleave", is_flag=True, help="Measure A and B now, in turn: PROVIDER[:sync|async|wire][@BASE_URL].")
@@ -90,7 +99,7 @@ def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
     from streamgauge.results import load
 
     base, new = _named(subjects, "BASE.json", "NEW.json")
-    method = Method(smallest=options["smallest"], seed=options["seed"])
+    method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"])
     results = load(Path(base)), load(Path(new))
     return compare(*results, names=(base, new), figures=options["metrics"], method=method)
 
@@ -122,7 +131,7 @@ def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Compariso
     if options["save"]:
         save(result, Path(options["save"]))
     base, new = result.targets
-    method = Method(smallest=options["smallest"], seed=options["seed"], paired=True)
+    method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"], paired=True)
     names = f"{base.name} {base.path}", f"{new.name} {new.path}"
     notes = [note.removeprefix("both: ") for note in notes_of(result, result, ("both", "both"))]
     return compare_targets(
