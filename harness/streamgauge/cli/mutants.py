@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from streamgauge.cli._output import json_option, note, table, write_json
+from streamgauge.errors import StreamgaugeError
 from streamgauge.mutants.engine import POSITIONS, run
-from streamgauge.mutants.outcomes import Mutant, MutationReport, Tally
+from streamgauge.mutants.outcomes import BAD, Mutant, MutationReport, Tally
 
 HEAD = ("dialect", "operator", "made", "right rule", "other rule", "survived", "equivalent", "twin only")
 MOST_SHOWN = 40
@@ -35,6 +36,8 @@ def command(
     those that only a comparison with the non-streaming answer can tell.
     """
     report = run(dialects, operators, positions=positions, seed=seed)
+    if not report.mutants:
+        raise StreamgaugeError("nothing to do: these operators change no recording of these dialects")
     if json_file:
         write_json(json_file, report.to_dict())
     if json_file != "-":
@@ -48,7 +51,7 @@ def _show(report: MutationReport, everything: bool) -> None:
     rows = [_row(dialect, operator, tally) for (dialect, operator), tally in report.by_operator.items()]
     rows += [_row(dialect, "(all)", tally) for dialect, tally in report.by_dialect.items()]
     table(HEAD, [*rows, _row("(all)", "(all)", report.total)])
-    shown = [m for m in report.mutants if m in report.bad or (everything and m.fate == "other")]
+    shown = [m for m in report.mutants if m.fate in BAD or (everything and m.fate == "other")]
     for mutant in shown[:MOST_SHOWN]:
         _explain(mutant)
     if len(shown) > MOST_SHOWN:

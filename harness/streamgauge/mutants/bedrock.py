@@ -219,8 +219,8 @@ def broken_tool_input(stream: Stream) -> Iterator[Edit]:
     for number, value in of(stream, DELTA):
         if members(value["delta"].get("toolUse")).get("input"):
             path = ("delta", "toolUse", "input")
-            yield edit(stream, number, path, "half", lambda said: said[: len(said) // 2])
-            yield edit(stream, number, path, "twice", lambda said: said + said)
+            yield edit(stream, number, path, "half", lambda said: said[: len(said) // 2], "half")
+            yield edit(stream, number, path, "twice", lambda said: said + said, "twice")
 
 
 @operator("odd-chunk", "A chunk whose bytes are no base64", applies=BEDROCK, noticed_by=("BRK-012",))

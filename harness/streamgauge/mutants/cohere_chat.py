@@ -30,6 +30,7 @@ EVENTS = Schema(
         required("delta.message", "object", "COH-009", on=("message-start",)),
         required("delta.message.role", "string", "COH-009", on=("message-start",)),
         required("index", "number", "COH-003", on=(*CONTENT, *CALL)),
+        required("index", "number", "COH-001", on=("citation-start", "citation-end")),
         required("delta", "object", "COH-014", on=("content-start",)),
         required("delta.message", "object", "COH-014", on=("content-start",)),
         required(SAID, "object", "COH-014", on=("content-start",)),
@@ -149,8 +150,8 @@ def broken_cohere_arguments(stream: Stream) -> Iterator[Edit]:
     for number, value in of(stream, CALL[1]):
         if members(value["delta"]["message"]["tool_calls"].get("function")).get("arguments"):
             path = ("delta", "message", "tool_calls", "function", "arguments")
-            yield edit(stream, number, path, "half", lambda said: said[: len(said) // 2])
-            yield edit(stream, number, path, "twice", lambda said: said + said)
+            yield edit(stream, number, path, "half", lambda said: said[: len(said) // 2], "half")
+            yield edit(stream, number, path, "twice", lambda said: said + said, "twice")
 
 
 @operator("odd-cohere-call", "A call with an empty id, or of another type", applies=COHERE, noticed_by=("COH-006",))

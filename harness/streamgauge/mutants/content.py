@@ -57,7 +57,7 @@ def unjudgeable(before: Stream, after: Stream) -> str:
     if before.exchange.message.ended != "complete":
         return "the stream reports an error, so that there is no whole answer to compare with"
     if before.exchange.message == after.exchange.message:
-        return "the message is the same: what is lost is stated again, or it is another choice that comes first"
+        return "the message is the same: it is stated again, is another choice's, or is nothing that a message keeps"
     return ""
 
 
@@ -65,7 +65,7 @@ def unjudgeable(before: Stream, after: Stream) -> str:
     "lost-output",
     "An event with output is missing",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "SEQ-002", "COH-001", "ERR-001", "GEM-004"),
+    noticed_by=(*SAID, *ORDER, "GEM-008", "SEQ-002", "COH-001", "ERR-001", "GEM-004"),
     equivalent=unjudgeable,
 )
 def lost_output(stream: Stream) -> Iterator[Edit]:
@@ -77,7 +77,7 @@ def lost_output(stream: Stream) -> Iterator[Edit]:
     "doubled-output",
     "An event with output comes twice",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "OAC-020", "OAC-018"),
+    noticed_by=(*SAID, *ORDER, "GEM-008", "OAC-020", "OAC-018"),
     equivalent=unjudgeable,
 )
 def doubled_output(stream: Stream) -> Iterator[Edit]:
@@ -216,7 +216,7 @@ def invalid_byte(stream: Stream) -> Iterator[Edit]:
     "snapshots",
     "Each text delta holds all of the text so far",
     applies=ALL,
-    noticed_by=("SEQ-008", *TEXT, *ORDER),
+    noticed_by=("SEQ-008", "OLL-008", *TEXT, *ORDER),
     equivalent=unjudgeable,
 )
 def snapshots(stream: Stream) -> Iterator[Edit]:
@@ -237,7 +237,7 @@ def _snapshots(stream: Stream, found: list[Place[TextDelta]]) -> Stream:
     "answer-again",
     "The last text delta holds all of the text again",
     applies=ALL,
-    noticed_by=("SEQ-008", *TEXT, *ORDER),
+    noticed_by=("SEQ-008", "OLL-008", *TEXT, *ORDER),
     equivalent=unjudgeable,
 )
 def answer_again(stream: Stream) -> Iterator[Edit]:

@@ -222,7 +222,7 @@ def retyped_other_member(stream: Stream) -> Iterator[Edit]:
             if kind != kind_of(value):
                 made = partial(stream.changed, number, partial(put, path, always(sample)))
                 what = f"frame {number}: {shown(path)} {sample!r}"
-                yield Edit(what, made, group=f"{_pattern(path)} {kind}")
+                yield Edit(what, made, group=_pattern(path))
 
 
 def _pattern(path: Path) -> str:

@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from streamgauge.mutants.stream import Stream
@@ -22,7 +23,8 @@ WIDTH, MOST_LINES, CONTEXT = 160, 12, 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One changed stream: what was done to which recording, and which rules noticed.
+    """One changed stream: what was done to which recording, and which rules noticed: the first of the declared ones, or
+    all of the others.
 
     by_twin: only rules that know the non-streaming answer noticed. diff: for those that came out badly.
     """
@@ -72,7 +74,7 @@ class Tally:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class MutationReport:
     """One run. unused: recordings that were left out because a rule fails on them as they are."""
 
@@ -82,20 +84,20 @@ class MutationReport:
     positions: int = 0
     seed: int = 0
 
-    @property
+    @cached_property
     def total(self) -> Tally:
         return _tally(self.mutants)
 
-    @property
+    @cached_property
     def by_dialect(self) -> dict[str, Tally]:
         return {name: _tally(found) for (name,), found in self._grouped("dialect")}
 
-    @property
+    @cached_property
     def by_operator(self) -> dict[tuple[str, str], Tally]:
         """By dialect and operator."""
         return {(d, o): _tally(found) for (d, o), found in self._grouped("dialect", "operator")}
 
-    @property
+    @cached_property
     def bad(self) -> tuple[Mutant, ...]:
         """Survivors without a reason, and harmless changes that were accused."""
         return tuple(m for m in self.mutants if m.fate in BAD)

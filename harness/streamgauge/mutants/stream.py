@@ -19,6 +19,7 @@ from streamgauge.message import Message
 from streamgauge.recordings import Recording
 from streamgauge.rules import Exchange
 from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
+from streamgauge.wire import elements, members
 
 HEADERS_AT, FIRST, STEP = 0.1, 0.2, 0.05
 """Seconds: when the headers come, when the first frame comes, and how far apart the frames are."""
@@ -51,7 +52,8 @@ class Stream:
     """One answer. head, joint, tail: the bytes before, between and behind the pieces (of a JSON array).
 
     times: seconds after the request at which each piece comes, by default evenly spread; `over` is the end's.
-    reference: what the non-streaming answer to the same request says: the message of the undamaged stream.
+    reference: what the non-streaming answer to the same request says: the message of the undamaged stream. twin: that
+    answer's body, as far as rules look into it; None where they would find nothing there.
     """
 
     dialect: Dialect
@@ -64,6 +66,7 @@ class Stream:
     headers: Headers = ()
     request: dict[str, Any] | None = None
     reference: Message | None = None
+    twin: bytes | None = None
     ended: TraceEnd = "eof"
     headers_at: float = HEADERS_AT
     times: tuple[float, ...] = ()
@@ -96,10 +99,9 @@ class Stream:
             case=recording.name,
         )
         pieces = tuple(_read(piece, frame) for piece, frame in zip(stream.pieces, exchange.frames, strict=True))
-        if stream.framing != "json-array":
-            return replace(stream, pieces=pieces)
+        stream = replace(stream, pieces=pieces, twin=_twin(pieces))
         # Each piece of an array is one element: what stands around it is put there when the pieces are joined.
-        return replace(stream, pieces=pieces, head=b"[", joint=b",\r\n", tail=b"]")
+        return stream.as_array() if stream.framing == "json-array" else stream
 
     @cached_property
     def body(self) -> bytes:
@@ -121,7 +123,8 @@ class Stream:
             request=self.request,
             timed=True,
         )
-        return Exchange(self.dialect, trace, self.reference, case=self.case)
+        twin = {} if self.twin is None else {"non-stream": Exchange(self.dialect, Trace.of(self.twin))}
+        return Exchange(self.dialect, trace, self.reference, twin, case=self.case)
 
     def _arrivals(self) -> tuple[tuple[Arrival, ...], float]:
         if self.whole is not None:
@@ -203,6 +206,16 @@ class Stream:
                 return Piece(encode_message(headers, payload), None, name, tuple(headers.items()), like.inner)
             case _:
                 return Piece(data, None, name)
+
+
+def _twin(pieces: Iterable[Piece]) -> bytes | None:
+    """The log probabilities of the first choice, as one answer would state them; None where there are none."""
+    found: list[Any] = []
+    for piece in pieces:
+        for choice in elements(members(piece.value).get("choices")):
+            if members(choice).get("index") == 0:
+                found += elements(members(members(choice).get("logprobs")).get("content"))
+    return dumps({"choices": [{"logprobs": {"content": found}}]}) if found else None
 
 
 def _cut(dialect: Dialect, body: bytes) -> Iterator[Piece]:

@@ -161,7 +161,7 @@ def reset_at_the_end(stream: Stream) -> Iterator[Edit]:
     applies=("all",),
     noticed_by=(
         *("ERR-001", "SEQ-006", "OAR-005", "OAR-006", "ANT-008", "GEM-004", "OLL-002", "OLL-003", "COH-001", "COH-002"),
-        *("BRK-003", "OAT-002", "AGG-004", "USE-001", "GEM-001", "ERR-002", "ERR-007"),
+        *("BRK-003", "AGG-004", "USE-001", "GEM-001", "ERR-002", "ERR-007"),
     ),
     by_meaning=True,
 )

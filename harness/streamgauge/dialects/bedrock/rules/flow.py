@@ -69,8 +69,8 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
             size = len(exchange.body)
             yield Finding("messageStop", "the end of the body without it", (max(0, size - 80), size))
         return
-    for again in stops[1:]:
-        yield Finding("one messageStop", "another one", again.span)
+    for again in (*stops[1:], *found.of("metadata")[1:]):
+        yield Finding(f"one {again.kind}", "another one", again.span, mild=again.kind == "metadata")
     for told in found.told:
         if told.kind in BLOCK_EVENTS and told.span > stops[0].span:
             yield Finding("no block behind messageStop", told.kind, told.span)
@@ -96,6 +96,9 @@ def _blocks(found: View) -> Iterator[Finding]:
     started: set[Any] = set()
     for told in found.told:
         key = told.key
+        if told.kind in (STARTS, DELTAS) and key not in open_ and open_:
+            # A block is opened before the one before has stopped: no sentence forbids it, no service does it.
+            yield Finding("contentBlockStop of the block before", told.kind, told.span, mild=True)
         if told.kind == STARTS:
             started.add(key)
             open_[key] = told.span
@@ -140,6 +143,8 @@ def index_is_consistent(exchange: Exchange) -> Iterator[Finding]:
             ended.add(index)
         elif index in ended:
             yield Finding("another index for another block", f"{told.kind} of {index}, which has stopped", told.span)
+        elif told.kind == STARTS and index in open_:
+            yield Finding("one contentBlockStart", f"another one of {index}", told.span)
         else:
             open_.add(index)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from streamgauge.dialects.cohere_chat._samples import (
     CALLS,
@@ -61,6 +62,7 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
             yield Finding(f"event {told.kind}", f"event {brief(told.name)}", told.span, mild=True)
     yield from _blocks(found.told, CONTENT)
     yield from _blocks(found.told, CALL)
+    yield from _inner(found.told)
     ends = found.of("message-end")
     if not ends:
         whole(exchange)
@@ -85,6 +87,29 @@ def _blocks(told: list[Told], kinds: tuple[str, ...]) -> Iterator[Finding]:
             running = False
         elif one.kind == "message-end" and running and one.delta.get("finish_reason") not in FAILED:
             yield Finding(f"{end} of the block before", "message-end", one.span)
+
+
+def _inner(told: list[Told]) -> Iterator[Finding]:
+    """Citations are opened and closed, and the plan is told before the calls: the reference only shows it so."""
+    cited: list[Any] = []
+    calling = False
+    for one in told:
+        if one.kind == "citation-start":
+            cited.append(one.index)
+        elif one.kind == "citation-end" and one.index in cited:
+            cited.remove(one.index)
+        elif one.kind == "citation-end" or (one.kind == "message-end" and cited):
+            what = "citation-start" if one.kind == "citation-end" else "citation-end"
+            yield Finding(f"{what} before it", one.kind, one.span, mild=True)
+        elif one.kind == "tool-plan-delta" and calling:
+            yield Finding("the plan before the calls", one.kind, one.span, mild=True)
+        if one.kind.startswith("citation-") and type(one.index) is not int:
+            yield Finding("an index", f"{one.kind} of {brief(one.index)}", one.span, mild=True)
+        calling = calling or one.kind == CALL[0]
+    for index in {brief(one.index) for one in told if one.kind == "citation-start"}:
+        starts = [one for one in told if one.kind == "citation-start" and brief(one.index) == index]
+        for again in starts[1:]:
+            yield Finding("one citation-start", f"another one of {index}", again.span, mild=True)
 
 
 @server_rule(

@@ -167,7 +167,8 @@ def calls_whole(exchange: Exchange) -> Iterator[Finding]:
     """A functionCall part has name and an args object; parallel calls are separate parts."""
     goes_on: set[int] = set()
     called = False
-    for candidate in responses(exchange).candidates:
+    found = responses(exchange)
+    for candidate in found.candidates:
         for part in candidate.parts:
             if "functionCall" not in members(part):
                 continue
@@ -178,12 +179,16 @@ def calls_whole(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding("a functionCall that is an object", brief(call), candidate.span)
             elif not text_of(stated.get("name")) and (call if candidate.index not in goes_on else "name" in call):
                 yield Finding("a function's name", f"functionCall {brief(call)}", candidate.span)
+            if candidate.index in goes_on and "name" in stated:
+                yield Finding("no name in a part that goes on", f"name {brief(stated['name'])}", candidate.span)
             for name, kind in (("args", dict), ("partialArgs", list), ("willContinue", bool)):
                 if name in stated and type(stated[name]) is not kind:
                     yield Finding(f"{name}, {WORDS[kind]}", f"{name} {brief(stated[name])}", candidate.span)
             (goes_on.add if stated.get("willContinue") is True else goes_on.discard)(candidate.index)
     if not called:
         raise NotApplicable("no function was called")
+    if goes_on and exchange.message.ended == "complete":
+        yield Finding("a part that ends the functionCall", "willContinue to the end", found.candidates[-1].span)
 
 
 @server_rule(
