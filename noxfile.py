@@ -78,16 +78,23 @@ def tests(session: nox.Session) -> None:
     """The tests, against the built wheel, with the Python that is here; `-- ARGS` go to pytest."""
     install_wheel(session, f"{CLIENTS},mock,faults,bench", "test")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ("-m", "not slow")))
     if not session.posargs:
         session.run("coverage", "combine", silent=True)
         session.run("coverage", "report")
 
 
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests that wait on real processes: the bench and calibrate commands, two targets in turn."""
+    install_wheel(session, f"{CLIENTS},mock,faults,bench", "test")
+    session.run("python", "-m", "pytest", "-m", "slow", *session.posargs)
+
+
 def _tests_with(session: nox.Session) -> None:
     """The tests with another Python, without coverage."""
     install_wheel(session, f"{CLIENTS},mock,faults", "test")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *(session.posargs or ("-m", "not slow")))
 
 
 for _version, _interpreter in OTHERS.items():

@@ -16,6 +16,8 @@ from streamgauge.results import load as load_result
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
 
+pytestmark = pytest.mark.slow  # real processes and real time: nox -s slow
+
 
 @pytest.mark.parametrize(
     ("text", "name", "path", "url"),

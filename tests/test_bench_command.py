@@ -26,6 +26,8 @@ from streamgauge.results import BenchResult, load, outcomes, rates, summarise
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
 
+pytestmark = pytest.mark.slow  # real processes and real time: nox -s slow
+
 CHAT = get_dialect("openai-chat")
 KEY = "sk-bench-0123456789abcdef"
 SMALL = ["--runs", "2", "--requests", "3", "--events", "4", "--first", "0.002", "--pace", "0.002"]

@@ -30,6 +30,8 @@ from streamgauge.results import CalibrationRow, Errors, load_calibration
 from streamgauge.server.standalone import output_pieces, paced
 from streamgauge.transport import fetch
 
+pytestmark = pytest.mark.slow  # real processes and real time: nox -s slow
+
 CHAT = get_dialect("openai-chat")
 FEW = Depth(6)
 SLACK = 200e-6
