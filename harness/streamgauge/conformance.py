@@ -11,7 +11,8 @@ import queue
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -55,13 +56,13 @@ class Selection:
     faults: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
-    def checked(self) -> Selection:
+    def checked(self, recordings: Iterable[Recording]) -> Selection:
         """The same; raises StreamgaugeError for a name that is not there, and for a rule that judges servers."""
         for name in self.providers:
             get_provider(name)
         for spec in self.faults:
             parse_faults(spec)
-        known = {r.name for r in shipped().values()}
+        known = {r.name for r in recordings}
         for case in self.cases:
             if case not in known:
                 raise StreamgaugeError(f"unknown case {case!r}; known: {', '.join(sorted(known)) or 'none'}")
@@ -102,25 +103,32 @@ def quiet(_done: int, _total: int, _job: Job, _verdicts: tuple[Verdict, ...]) ->
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Runs in order, the plain ones first, each with the rules that are judged by it (a baseline may have none)."""
+    """Runs in order, the plain ones first, each with the rules that are judged by it (a baseline may have none).
+
+    folder: where recordings come from that are not shipped, for the commands that reproduce a verdict.
+    """
 
     subjects: tuple[Subject, ...]
     jobs: dict[Job, tuple[Rule, ...]]
     recordings: dict[tuple[str, str], Recording]
     notes: tuple[str, ...] = ()
+    folder: str = ""
 
     @property
     def checks(self) -> int:
         return sum(map(len, self.jobs.values()))
 
 
-def plan(selection: Selection, recordings: Iterable[Recording] | None = None) -> Plan:
-    """What a selection needs to be run; recordings: by default those that are shipped.
+def plan(selection: Selection, recordings: Iterable[Recording] | None = None, *, folder: str = "") -> Plan:
+    """What a selection needs to be run; recordings: by default those that are shipped. folder: see `Plan`.
+
+    A recording that was kept because a client departed from a rule with it (`streamgauge shrink`) is judged by that
+    rule, under the fault that it names, and by no other.
 
     Raises StreamgaugeError for an unknown name.
     """
-    selection.checked()
     kept = tuple(shipped().values() if recordings is None else recordings)
+    selection.checked(kept)
     specs = [get_provider(n) for n in selection.providers]
     notes: tuple[str, ...] = ()
     if not specs:
@@ -140,24 +148,32 @@ def plan(selection: Selection, recordings: Iterable[Recording] | None = None) ->
         jobs={job: tuple(found[job]) for job in ordered},
         recordings={(r.dialect, r.name): r for r in kept},
         notes=notes,
+        folder=folder,
     )
 
 
 def _checks(spec: ProviderSpec, selection: Selection, recordings: tuple[Recording, ...]) -> Iterator[tuple[Job, Rule]]:
     dialect = get_dialect(spec.dialect)
     fitting = [r for r in recordings if r.dialect == spec.dialect and _can_show(spec, r)]
-    cases = [r.name for r in fitting if _chosen(r.name, selection.cases)]
+    fitting = [r for r in fitting if _chosen(r.name, selection.cases)]
+    cases = [r.name for r in fitting if "rule" not in r.provenance]
+    kept = [(r.name, r.provenance["rule"], r.provenance.get("fault", "")) for r in fitting if "rule" in r.provenance]
     paths: list[Path] = [p for p in ("sync", "async") if p in spec.capabilities and _chosen(p, selection.paths)]
     for rule in rules_for(dialect, "client"):
         if not _chosen(rule.id, selection.rules):
             continue
+        stop = "stop" in rule.needs
         for fault in rule.faults:
             fits = all(found.fits(dialect) for found, _ in parse_faults(fault))
             if fits and _chosen(fault, selection.faults):
                 for case in cases:
                     if _chosen(case, rule.cases):
                         for path in paths:
-                            yield Job(spec.name, path, case, fault, "stop" in rule.needs), rule
+                            yield Job(spec.name, path, case, fault, stop), rule
+        for case, judged_by, fault in kept:
+            if judged_by == rule.id and _chosen(fault, selection.faults):
+                for path in paths:
+                    yield Job(spec.name, path, case, fault, stop), rule
 
 
 def _can_show(spec: ProviderSpec, recording: Recording) -> bool:
@@ -182,11 +198,12 @@ def _subject(spec: ProviderSpec) -> Subject:
 
 @dataclass(slots=True)
 class Conformance:
-    """One execution of a plan."""
+    """One execution of a plan. server: one that runs already; by default one of its own."""
 
     plan: Plan
     on_progress: Progress = quiet
     workers: int = WORKERS
+    server: ReplayServer | None = None
     _over: bool = False
     _observed: dict[Job, Run] = field(default_factory=dict)
     _verdicts: dict[Job, tuple[Verdict, ...]] = field(default_factory=dict)
@@ -195,7 +212,7 @@ class Conformance:
         """Make the runs and judge them. Ctrl-C ends it early: the report then holds what was judged, as `partial`."""
         started = now()
         partial = False
-        with ReplayServer() as server, surroundings(server):
+        with nullcontext(self.server) if self.server else ReplayServer() as server, surroundings(server):
             try:
                 jobs = list(self.plan.jobs)
                 self._phase(server, [j for j in jobs if j == j.baseline])
@@ -211,6 +228,11 @@ class Conformance:
             notes=tuple(self._notes(partial)),
             partial=partial,
         )
+
+    @property
+    def observed(self) -> Mapping[Job, Run]:
+        """What was seen of each run that was made."""
+        return self._observed
 
     def _notes(self, partial: bool) -> Iterator[str]:
         yield from self.plan.notes
@@ -252,16 +274,40 @@ class Conformance:
         try:
             seen, judged = self._judged(server, job, rules)
         except UnavailableError as error:  # a fault takes a library that is not here
-            return tuple(_verdict(job, rule).marked(verdict="skip", reason=str(error)) for rule in rules)
+            return tuple(self._blank(job, rule).marked(verdict="skip", reason=str(error)) for rule in rules)
         except Exception as error:  # ours, not the client's: its exceptions are part of the run
             reason = f"the run could not be made: {type(error).__name__}: {error}"
-            return tuple(_verdict(job, rule).marked(verdict="error", reason=reason) for rule in rules)
+            return tuple(self._blank(job, rule).marked(verdict="error", reason=reason) for rule in rules)
         self._observed[job] = seen.run
         where = disturbed(self._recording(job).trace.body, seen.body)
         return tuple(
-            _located(verdict, seen.body, where).marked(path=job.path, fault=job.fault, reproduce=_command(job, rule))
+            _located(verdict, seen.body, where).marked(
+                path=job.path, fault=job.fault, reproduce=self._command(job, rule)
+            )
             for rule, verdict in zip(rules, judged, strict=True)
         )
+
+    def _blank(self, job: Job, rule: Rule) -> Verdict:
+        return Verdict(
+            rule=rule.id,
+            subject=job.provider,
+            verdict="error",
+            path=job.path,
+            case=job.case,
+            fault=job.fault,
+            reproduce=self._command(job, rule),
+        )
+
+    def _command(self, job: Job, rule: Rule) -> str:
+        """The command that makes this run alone; the fault is named even where it is none, if the rule has several."""
+        recording = self._recording(job)
+        program = get_provider(job.provider).command
+        words = ["streamgauge", "client", *(() if program else (job.provider,)), "--path", job.path, "--case", job.case]
+        if rule.faults != ("",) or job.fault:
+            words += ["--fault", job.fault]
+        if self.plan.folder and shipped().get(f"{recording.dialect}/{recording.name}") is not recording:
+            words += ["--recordings", self.plan.folder]
+        return shlex.join([*words, "--rule", rule.id, *(("--", *program) if program else ())])
 
     def _judged(self, server: ReplayServer, job: Job, rules: tuple[Rule, ...]) -> tuple[Observation, list[Verdict]]:
         """Run and judge; what looks wrong in time is looked at again, since a busy machine is not the client's."""
@@ -375,24 +421,3 @@ def request_of(recording: Recording) -> ChatRequest:
         tools=tools,
         include_usage=recording.message.usage is not None,
     )
-
-
-def _verdict(job: Job, rule: Rule) -> Verdict:
-    return Verdict(
-        rule=rule.id,
-        subject=job.provider,
-        verdict="error",
-        path=job.path,
-        case=job.case,
-        fault=job.fault,
-        reproduce=_command(job, rule),
-    )
-
-
-def _command(job: Job, rule: Rule) -> str:
-    """The command that makes this run alone; the fault is named even where it is none, if the rule has several."""
-    program = get_provider(job.provider).command
-    words = ["streamgauge", "client", *(() if program else (job.provider,)), "--path", job.path, "--case", job.case]
-    if rule.faults != ("",):
-        words += ["--fault", job.fault]
-    return shlex.join([*words, "--rule", rule.id, *(("--", *program) if program else ())])

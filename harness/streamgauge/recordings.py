@@ -132,6 +132,18 @@ def load_folder(folder: Path) -> Iterator[Recording]:
     return (load(path) for path in sorted(folder.glob("*/*.json")))
 
 
+def beside_shipped(folder: Path) -> dict[str, Recording]:
+    """The shipped recordings and those below a folder, by `<dialect>/<case>`.
+
+    Raises StreamgaugeError where there is none in the folder, DuplicateNameError where one has a shipped one's name.
+    """
+    found = [(f"{folder}: {r.dialect}/{r.name}", r) for r in load_folder(folder)]
+    if not found:
+        raise StreamgaugeError(f"{folder} has no recordings: they are {folder}/<dialect>/<case>.json and its bytes")
+    ours = [("streamgauge", r) for r in shipped().values()]
+    return by_name("recording", [*ours, *found], lambda r: f"{r.dialect}/{r.name}")
+
+
 @cache
 def shipped() -> dict[str, Recording]:
     """The recordings that come with streamgauge, by `<dialect>/<case>`."""

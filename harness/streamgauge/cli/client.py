@@ -11,6 +11,7 @@ import click
 from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._report import report_options, write_report
 
+FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 PROGRAM = "streamgauge.program"
 """Under this name the context keeps what stands behind `--`."""
 
@@ -30,6 +31,7 @@ class WithProgram(click.Command):
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Only this recording.")
 @click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Only this fault; '' is none.")
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule.")
+@click.option("--recordings", "folder", type=FOLDER, help="Recordings beside those that are shipped.")
 @report_options
 def command(
     providers: tuple[str, ...],
@@ -37,6 +39,7 @@ def command(
     cases: tuple[str, ...],
     faults: tuple[str, ...],
     rules: tuple[str, ...],
+    folder: Path | None,
     expected_failures: Path | None,
     json_file: Path | None,
     **files: Path | None,
@@ -49,6 +52,7 @@ def command(
     """
     from streamgauge import expected
     from streamgauge.conformance import Selection, plan
+    from streamgauge.recordings import beside_shipped
 
     with ExitStack() as stack:
         providers += _adapters(stack)
@@ -59,7 +63,8 @@ def command(
             faults=faults,
             rules=rules,
         )
-        planned = plan(selection)
+        recordings = beside_shipped(folder).values() if folder else None
+        planned = plan(selection, recordings, folder=str(folder or ""))
         entries = expected.load(expected_failures) if expected_failures else ()
         report = expected.apply(_run(planned), entries, selection)
     write_report(report, json_file, files)
