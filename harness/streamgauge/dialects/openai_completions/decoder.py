@@ -8,10 +8,31 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from streamgauge.dialects.openai_chat.decoder import ChatInterpreter, read_completion
 from streamgauge.events import Event, Span, TextDelta
 from streamgauge.message import Message
 from streamgauge.wire import elements, members
+
+
+class _TextChoice(msgspec.Struct, gc=False):
+    index: int
+    text: str
+    finish_reason: None = None
+
+
+class _TextChunk(msgspec.Struct, gc=False):
+    """A chunk that says a piece of text and nothing else; members that no event comes of may be what they like."""
+
+    choices: tuple[_TextChoice]
+    object: str = ""
+    usage: None = None
+    error: None = None
+    x_groq: None = None
+
+
+_read_text = msgspec.json.Decoder(_TextChunk).decode
 
 
 class CompletionInterpreter(ChatInterpreter):
@@ -19,26 +40,17 @@ class CompletionInterpreter(ChatInterpreter):
 
     __slots__ = ()
 
-    def _plain(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> bool:
-        """Take a chunk that is one piece of text and nothing else, as most are: half the work of `payload`."""
+    def _quick(self, data: str, span: Span, out: list[Event]) -> bool:
+        """Take a chunk that is one piece of text and nothing else, as most are, at half the cost of `payload`."""
         try:
-            (choice,) = chunk["choices"]
-            said, number = choice["text"], choice["index"]
-        except (KeyError, TypeError, ValueError):
+            chunk = _read_text(data)
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             return False
-        if (
-            type(said) is not str
-            or not said
-            or type(number) is not int
-            or choice.get("finish_reason")
-            or chunk.get("usage")
-            or chunk.get("error")
-            or not (self._id and self._model)
-            or "x_groq" in chunk
-        ):
+        choice = chunk.choices[0]
+        if not choice.text or chunk.object == "error":
             return False
-        self._seen.add(number)
-        out.append(TextDelta(said, number, span))
+        self._seen.add(choice.index)
+        out.append(TextDelta(choice.text, choice.index, span))
         return True
 
     def payload(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
