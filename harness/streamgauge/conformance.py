@@ -178,7 +178,8 @@ def _checks(spec: ProviderSpec, selection: Selection, recordings: tuple[Recordin
 
 def _can_show(spec: ProviderSpec, recording: Recording) -> bool:
     """Whether a client claims what a recording is about: one that declares no tool calls is not judged by them."""
-    return "tools" not in recording.tags or "tools" in spec.capabilities
+    declared = "tools" not in recording.tags or "tools" in spec.capabilities
+    return declared and not set(spec.not_for) & set(recording.tags)
 
 
 def _chosen(name: str, names: tuple[str, ...]) -> bool:

@@ -76,7 +76,8 @@ class ProviderSpec:
     capabilities: what it can show of an answer, and the paths it has. connect: makes the `Provider`.
     modules: the import names that count as the library's own, for telling whose exception was raised.
     env: the environment variable in which the library's users keep the key. command: the program that an adapter
-    runs. release: the library's version, where no installed distribution tells it.
+    runs. release: the library's version, where no installed distribution tells it. not_for: tags of recordings
+    that it can't be asked for (another endpoint of the same dialect, say).
     """
 
     name: str
@@ -92,6 +93,7 @@ class ProviderSpec:
     notes: str = ""
     command: tuple[str, ...] = ()
     release: str = ""
+    not_for: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:

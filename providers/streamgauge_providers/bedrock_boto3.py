@@ -98,5 +98,6 @@ PROVIDERS = (
         requires=("boto3",),
         extra="bedrock",
         modules=("boto3", "botocore"),
+        not_for=("invoke",),  # InvokeModelWithResponseStream is another call
     ),
 )

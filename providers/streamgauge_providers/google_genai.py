@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, closing
 from typing import Any
 
-import msgspec
-
 from streamgauge.chat import ChatRequest
+from streamgauge.dialects.gemini_generate.decoder import GenerateInterpreter
 from streamgauge.dialects.gemini_generate.encoder import encode_request
-from streamgauge.events import Event, Finish, KeepAlive, ReasoningDelta, Start, TextDelta, ToolCallDelta, Usage
+from streamgauge.events import NO_SPAN, Event, Finish, KeepAlive, ReasoningDelta, Start, TextDelta, ToolCallDelta, Usage
 from streamgauge.provider import Connection, PerLoop, ProviderSpec
 from streamgauge.wire import count
 from streamgauge_providers._streams import awalk, walk, without
@@ -73,7 +72,7 @@ class _Reader:
     """Reads the chunks of one stream, in order."""
 
     def __init__(self) -> None:
-        self._calls: dict[int, int] = {}
+        self._calls = GenerateInterpreter()
         self._started = False
 
     def read(self, chunk: Any) -> Iterator[Event]:
@@ -98,11 +97,24 @@ class _Reader:
     def _part(self, part: Any, choice: int) -> Iterator[Event]:
         if part.text:
             yield ReasoningDelta(part.text, choice) if part.thought else TextDelta(part.text, choice)
-        if call := part.function_call:
-            number = self._calls.get(choice, 0)
-            self._calls[choice] = number + 1
-            arguments = msgspec.json.encode(call.args or {}).decode()
-            yield ToolCallDelta(number, call.id or "", call.name or "", arguments, choice=choice)
+        if part.function_call is not None:
+            yield from self._call(part.function_call, choice)
+
+    def _call(self, call: Any, choice: int) -> list[Event]:
+        """A whole call, or a piece of one, whose arguments a caller has to put together: our decoder can."""
+        told = {"id": call.id, "name": call.name, "args": call.args, "willContinue": call.will_continue}
+        if call.partial_args:
+            told["partialArgs"] = [_piece(arg) for arg in call.partial_args]
+        part = {"functionCall": {name: value for name, value in told.items() if value is not None}}
+        out: list[Event] = []
+        self._calls.payload({"candidates": [{"index": choice, "content": {"parts": [part]}}]}, NO_SPAN, out)
+        return [event for event in out if isinstance(event, ToolCallDelta)]
+
+
+def _piece(arg: Any) -> dict[str, Any]:
+    told = {"jsonPath": arg.json_path, "stringValue": arg.string_value, "numberValue": arg.number_value}
+    told |= {"boolValue": arg.bool_value, "nullValue": arg.null_value}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 PROVIDERS = (
