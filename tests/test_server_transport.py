@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -564,6 +565,21 @@ def test_close_ends_every_kind_of_connection(spec: str) -> None:
         with closing(left), suppress(OSError):
             read_all(left)
     assert {t for t in set(threading.enumerate()) - before if t.name == "streamgauge-replay"} == set()
+
+
+def test_slow_reader_makes_the_server_wait(server: ReplayServer) -> None:
+    """Behind a reader who does not read, most of the stream is unsent; when it reads, all of it comes."""
+    script = faulty("slow-reader")
+    mount = server.mount(script)
+    with closing(plain_connection(mount)) as connection:
+        connection.sendall(request(mount))
+        seen = -1
+        while len(mount.sends) != seen:  # until the server has stopped
+            seen = len(mount.sends)
+            time.sleep(0.1)
+        assert 0 < seen < len(script.pieces) / 2
+        body = read_all(connection).partition(b"\r\n\r\n")[2]
+    assert PLAIN.dialect.read(unchunked(body)) == RECORDING.message
 
 
 # What is not there.

@@ -30,6 +30,8 @@ class Transport:
     bytes of body and of padding in one DATA frame, 0 as many as fit and none. error: the code of `rst-stream` and
     `goaway` (RFC 9113 7). farewell: a GOAWAY without an error behind the first piece; the stream goes on.
 
+    send_buffer: bytes that the kernel takes on ahead of the reader, 0 as many as it likes (megabytes).
+
     missing: nobody listens on the port, or there is no such host.
     """
 
@@ -41,6 +43,7 @@ class Transport:
     padding: int = 0
     error: int = 0
     farewell: bool = False
+    send_buffer: int = 0
     missing: Literal["", "port", "host"] = ""
 
     @property

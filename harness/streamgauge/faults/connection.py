@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import cast
 
 from streamgauge.faults import fault
-from streamgauge.faults._edit import halfway, number, one_of, seconds
+from streamgauge.faults._edit import halfway, json_of, number, one_of, seconds
 from streamgauge.faults.status import MESSAGE
 from streamgauge.script import Caller, Certificate, Script
 
-FILLING = 64
-"""Comments of 8 KiB each: more than the buffers between a server and a reader that does not read."""
+FILLING = 16 * 1024
+"""Bytes of white space in each JSON value: together more than the buffers between a server and one who does not read,
+each less than anybody's limit of a line."""
 
 
 @fault(
@@ -87,15 +88,17 @@ def leave(script: Script, argument: str) -> Script:
     expected="the same events: the caller's time is not the server's silence",
 )
 def slow_reader(script: Script, argument: str) -> Script:
-    """The stream is filled with comments, where it is one of server-sent events, until it fits into no buffer: the
+    """The JSON values are filled with white space, which RFC 8259 2 allows, until the stream fits into no buffer: the
     server has to wait for the reader. Whoever runs the client does the pausing."""
-    waited = script.but(caller=Caller(pause=seconds(argument, 1.5)))
-    if script.dialect.framing != "sse":
-        return waited
-    filler = b": " + b"." * 8190 + b"\n\n"
-    frames = waited.frames()
-    kept = halfway(waited)
-    return waited.with_body([*frames[:kept], *([filler] * FILLING), *frames[kept:]])
+    waited = script.but(caller=Caller(pause=seconds(argument, 1.5))).over(send_buffer=FILLING)
+    return waited.edit(lambda frames: [_filled(frame, script) for frame in frames])
+
+
+def _filled(frame: bytes, script: Script) -> bytes:
+    found = json_of(frame, script.dialect)
+    if found is None or not isinstance(found[2], dict):
+        return frame
+    return frame[: found[0] + 1] + b" " * FILLING + frame[found[0] + 1 :]
 
 
 @fault(

@@ -176,7 +176,7 @@ def unreachable(seen: Observation) -> Iterator[Finding]:
     """At once: nothing is there that could take time."""
     if seen.run.succeeded or seen.run.hung:
         yield Finding("an error", outcome(seen.run))
-    elif seen.fault == "proxy-auth" and "407" not in outcome(seen.run):
+    elif seen.fault == "proxy-auth" and "407" not in (seen.run.raised.message if seen.run.raised else ""):
         yield Finding("an error that names the status 407", outcome(seen.run))
 
 

@@ -26,7 +26,7 @@ from streamgauge.server.kernel import linger_not
 from streamgauge.server.ledger import UNLOGGED, Ledger, Planner, Record, Refuser
 from streamgauge.server.log import Received, masked, masked_path, now
 from streamgauge.server.pace import Pace
-from streamgauge.server.tls import Alive, TLSTransport
+from streamgauge.server.tls import Alive, prepare
 
 PIPELINE_LIMIT = 64
 
@@ -155,9 +155,7 @@ class ServerConnection(asyncio.Protocol):
         self._record = UNLOGGED
 
     async def _play(self, script: Script, *, head_only: bool, keep_alive: bool) -> None:
-        if isinstance(self._transport, TLSTransport):
-            self._transport.record_size = script.transport.record_size
-            self._transport.close_notify = script.transport.close_notify
+        prepare(self._transport, script.transport)
         if script.head_delay is None:
             await self._hold()
         if script.head_delay:

@@ -19,7 +19,7 @@ from streamgauge.server.kernel import linger_not
 from streamgauge.server.ledger import UNLOGGED, Ledger, Planner, Record
 from streamgauge.server.log import Received, masked, masked_path, now
 from streamgauge.server.pace import Pace
-from streamgauge.server.tls import Alive, TLSTransport
+from streamgauge.server.tls import Alive, prepare
 
 REFUSED_STREAM = 0x7
 LINGER = 5.0
@@ -162,9 +162,7 @@ class HTTP2Connection(asyncio.Protocol):
             self._streams.pop(stream.number, None)
 
     async def _play(self, script: Script, stream: _Stream, *, head_only: bool) -> None:
-        if isinstance(self._transport, TLSTransport):
-            self._transport.record_size = script.transport.record_size
-            self._transport.close_notify = script.transport.close_notify
+        prepare(self._transport, script.transport)
         if script.head_delay is None:
             await self._hold()
         if script.head_delay:

@@ -7,10 +7,13 @@ while scripts say how large a record is, whether the end is announced, and when 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Protocol, cast
+
+from streamgauge.script import Transport
 
 READ = 64 * 1024
 
@@ -73,6 +76,15 @@ class TLSTransport(asyncio.Transport):
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._below.get_extra_info(name, default)
+
+
+def prepare(transport: asyncio.Transport, wanted: Transport) -> None:
+    """What a script says about the connection that it is played on."""
+    if isinstance(transport, TLSTransport):
+        transport.record_size = wanted.record_size
+        transport.close_notify = wanted.close_notify
+    if wanted.send_buffer:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wanted.send_buffer)
 
 
 class TLSProtocol(asyncio.Protocol):
