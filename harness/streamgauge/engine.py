@@ -8,8 +8,10 @@ subject's.
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Literal
 
@@ -19,6 +21,9 @@ from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, Verdict, r
 
 MOST_FINDINGS = 1000
 """A rule is stopped after so many findings in one exchange: the first is shown, the rest only counted."""
+
+BIG = 1_000_000
+"""Bytes of a body from which on it is judged without garbage collection."""
 
 _KEY = re.compile(r"\b(sk|xai|gsk|hf|AIza|pplx)[-_A-Za-z0-9]{16,}|(?<=Bearer )[^\s\"']{8,}")
 
@@ -30,7 +35,24 @@ def judge(exchange: Exchange | Observation, rules: Iterable[Rule] | None = None,
     """
     role: Literal["server", "client"] = "client" if isinstance(exchange, Observation) else "server"
     chosen = rules_for(exchange.dialect, role) if rules is None else rules
-    return [_judge_one(rule, exchange, subject) for rule in chosen]
+    with _without_collection(len(exchange.body)):
+        return [_judge_one(rule, exchange, subject) for rule in chosen]
+
+
+@contextmanager
+def _without_collection(size: int) -> Iterator[None]:
+    """No garbage collection while a big body is judged: what is made of it is all in use, and looked at again and again.
+
+    This is what keeps the cost of a body in proportion to its size.
+    """
+    paused = size > BIG and gc.isenabled()
+    if paused:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if paused:
+            gc.enable()
 
 
 def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Verdict:

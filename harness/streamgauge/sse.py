@@ -22,6 +22,7 @@ _LF, _CR, _SPACE = 10, 13, 32  # as numbers: `13 in chunk` is ten times as fast 
 # "Lines must be separated by either a U+000D U+000A (CRLF) pair, a single U+000A (LF), or a single U+000D (CR)".
 # One expression: two find() calls a line are quadratic when one of the two characters is absent.
 _LINE_END = re.compile(rb"\r\n?|\n")
+_BLANK = re.compile(rb"[\r\n]+")  # between two events blank lines say nothing, however many, wherever they are cut
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
@@ -141,6 +142,9 @@ class SSEDecoder:
             pos = self._lines(chunk, 0, out, until_idle=True)
         if pos < len(chunk):  # then nothing is kept
             pos = self._events(chunk, pos, out)
+        if pos < len(chunk) and (blank := _BLANK.match(chunk, pos)):
+            self._offset += blank.end() - pos
+            pos = blank.end()
         if pos < len(chunk):
             self._lines(chunk, pos, out, until_idle=False)
 
@@ -238,6 +242,9 @@ class SSEDecoder:
                 pos += 6
             elif field[:5] == b"data:":
                 pos += 5
+            elif pos == start and (run := _BLANK.match(chunk, pos)):
+                pos = run.end()
+                continue
             else:
                 break
             end = find(first, pos)

@@ -93,9 +93,10 @@ def is_filter(chunk: dict[str, Any]) -> bool:
     if "prompt_filter_results" in chunk or "prompt_annotations" in chunk:
         return not chunk.get("choices")
     choices = elements(chunk.get("choices"))
-    return bool(choices) and all(
-        "content_filter_offsets" in members(c) and not members(c).get("delta") for c in choices
-    )
+    for choice in choices:  # a loop, because it is asked of every chunk
+        if not isinstance(choice, dict) or "content_filter_offsets" not in choice or choice.get("delta"):
+            return False
+    return bool(choices)
 
 
 def _view(exchange: Exchange) -> View:
