@@ -28,11 +28,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from tests.bench_clients import Client, Entry, RawSocket, bare, library
 
-from streamgauge.delivery import held_back
 from streamgauge.instrument.backend import ReplayProcess, Stage
-from streamgauge.library_costs import Cost, Ratio
+from streamgauge.measurement.delivery import held_back
+from streamgauge.measurement.library_costs import Cost, Ratio
+from streamgauge.measurement.resampling import ratio_interval
 from streamgauge.provider import all_providers
-from streamgauge.resampling import ratio_interval
 
 EVENTS = 500
 PACED = (0.02, *[0.005] * 23)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from streamgauge.library_costs import Cost
+    from streamgauge.measurement.library_costs import Cost
 
 try:
     from hypothesis import settings

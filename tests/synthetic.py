@@ -6,8 +6,8 @@ import math
 import random
 from typing import Any
 
-from streamgauge.metrics import Outcome
-from streamgauge.results import BenchResult, PathName, Run, Stream, Target
+from streamgauge.measurement.metrics import Outcome
+from streamgauge.measurement.results import BenchResult, PathName, Run, Stream, Target
 
 
 def stream(ttft: float = 0.05, gap: float = 0.01, *, outcome: Outcome = "complete", gaps: int = 4) -> Stream:

@@ -11,8 +11,8 @@ from streamgauge.cli import main
 from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.instrument.alternate import alternate, parse_rival
 from streamgauge.instrument.load import Load
+from streamgauge.measurement.results import load as load_result
 from streamgauge.registry import get_dialect
-from streamgauge.results import load as load_result
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from streamgauge.baseline import BOUND, BOUNDS, accept, judge, load, save
 from streamgauge.cli import main
 from streamgauge.errors import StreamgaugeError
+from streamgauge.measurement.baseline import BOUND, BOUNDS, accept, judge, load, save
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ def interval(ratio: float, low: float, high: float) -> dict[str, Any]:
 @pytest.fixture
 def baseline(tmp_path: Path) -> Path:
     """Accepted: a decoder at twice its floor, a client at ten times."""
-    found = accept(measured(tmp_path, sse={"x_floor": 2.0}, client=interval(10, 9, 11)))
+    found = accept(measured(tmp_path, sse={"x_floor": 2.0}, client=interval(10, 9, 11)), "2026-01-01")
     save(found, tmp_path / "base.json")
     return tmp_path / "base.json"
 
@@ -118,11 +118,11 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, baseline: Path) -> No
     with pytest.raises(StreamgaugeError, match="is no baseline"):
         load(tmp_path / "wrong.json")
     with pytest.raises(StreamgaugeError, match="no benchmark with a ratio"):
-        accept(tmp_path / "empty.json")
+        accept(tmp_path / "empty.json", "2026-01-01")
     with pytest.raises(StreamgaugeError, match="no file of pytest-benchmark"):
         judge(load(baseline), tmp_path / "wrong.json")
     with pytest.raises(StreamgaugeError, match="can't read"):
-        accept(tmp_path / "none.json")
+        accept(tmp_path / "none.json", "2026-01-01")
 
 
 def test_the_accepted_baseline_is_one() -> None:

@@ -15,12 +15,20 @@ from typing import Any
 import pytest
 from tests.synthetic import noisy, result, run
 
-from streamgauge.metrics import OTEL
+from streamgauge.measurement.metrics import OTEL
+from streamgauge.measurement.results import (
+    BenchResult,
+    Calibration,
+    CalibrationRow,
+    Errors,
+    ServerTimings,
+    Stream,
+    Target,
+)
 from streamgauge.report import bench_csv, bench_html, bench_markdown
 from streamgauge.report.bench_axis import linear_axis, log_axis, tick_text
 from streamgauge.report.bench_charts import distribution, lane, output_times
 from streamgauge.report.bench_table import BenchView, span
-from streamgauge.results import BenchResult, Calibration, CalibrationRow, Errors, ServerTimings, Stream, Target
 
 HOSTILE = "</style><script>alert('got')</script> \x1b[31m \u202e | a `b`"
 VOID = {"meta", "link", "br"}

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from tests.synthetic import noisy, result, run, stream, target
 
 from streamgauge.cli.compare import command
-from streamgauge.compare import Method, NotComparableError, Row, compare, compare_targets
-from streamgauge.results import Calibration, CalibrationRow, Errors, Target, save
+from streamgauge.measurement.compare import Method, NotComparableError, Row, compare, compare_targets
+from streamgauge.measurement.results import Calibration, CalibrationRow, Errors, Target, save
 
 QUICK = Method(resamples=400)
 OTHER_DIALECT = Target(name="openai-chat", path="sync", concurrency=1, dialect="ollama-chat", runs=[])

@@ -8,11 +8,11 @@ import httpx2
 import pytest
 
 from streamgauge.chat import ChatRequest
-from streamgauge.delivery import held_back, held_back_of, said
 from streamgauge.dialect import Dialect
 from streamgauge.events import OUTPUT
+from streamgauge.measurement.delivery import held_back, held_back_of, said
+from streamgauge.measurement.results import Stream
 from streamgauge.registry import get_dialect
-from streamgauge.results import Stream
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
 from streamgauge.transport import outgoing

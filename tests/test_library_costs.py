@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.library_costs import Cost, Ratio, costs_in
+from streamgauge.measurement.library_costs import Cost, Ratio, costs_in
 from streamgauge.report import costs_html
 from streamgauge.report.costs_table import HEAD, lines
 

@@ -34,7 +34,7 @@ from streamgauge.instrument.load import (
 )
 from streamgauge.instrument.monitor import Watched, order, resident
 from streamgauge.instrument.taint import CLIENT_LAG, CPU_SHARE, LOOP_LAG, reasons
-from streamgauge.metrics import measure
+from streamgauge.measurement.metrics import measure
 from streamgauge.provider import Connection, Provider, get_provider
 from streamgauge.registry import get_dialect
 from streamgauge.transport import UnreachableError
@@ -422,7 +422,7 @@ def test_taint_names_what_passed_its_bound(subject_run: Any) -> None:
 @pytest.fixture
 def subject_run() -> Callable[..., Any]:
     from streamgauge.instrument.load import Measured
-    from streamgauge.results import Run
+    from streamgauge.measurement.results import Run
 
     def made(lags: list[float] | None = None, loop: float = 0.001, share: float = 0.2) -> Measured:
         run = Run(index=0, wall_seconds=1.0, cpu_seconds=0.1, events=1, received_bytes=1, streams=[], loop_lag_p99=loop)

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from streamgauge.events import End, Finish, KeepAlive, ReasoningDelta, Start, TextDelta, Usage
-from streamgauge.metrics import Timeline, measure, outcome_of, quantile, reasoning_seconds, timeline_of
+from streamgauge.measurement.metrics import Timeline, measure, outcome_of, quantile, reasoning_seconds, timeline_of
 from streamgauge.registry import get_dialect
 from streamgauge.trace import Arrival, Trace
 

@@ -26,7 +26,7 @@ from streamgauge.instrument.exchange import Probed, Timeouts
 from streamgauge.instrument.link import Endpoint
 from streamgauge.instrument.proxies import proxy_for
 from streamgauge.instrument.wire import WireProbe
-from streamgauge.metrics import measure
+from streamgauge.measurement.metrics import measure
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.script import Piece, Script
 from streamgauge.server import ReplayServer

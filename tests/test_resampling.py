@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streamgauge.resampling import LEAST_PAIRS, LEAST_RUNS, ratio_interval
+from streamgauge.measurement.resampling import LEAST_PAIRS, LEAST_RUNS, ratio_interval
 
 SIMULATIONS = 400
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.results import (
+from streamgauge.measurement.results import (
     BenchResult,
     Calibration,
     CalibrationRow,

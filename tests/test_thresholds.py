@@ -8,7 +8,7 @@ import pytest
 from tests.synthetic import result, run, stream, target
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.thresholds import Judgement, judge, parse
+from streamgauge.measurement.thresholds import Judgement, judge, parse
 
 GOOD = target([run(n, [stream(0.1, 0.02), stream(0.2, 0.02)]) for n in range(5)])
 

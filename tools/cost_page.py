@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from streamgauge.library_costs import costs_in
+from streamgauge.measurement.library_costs import costs_in
 from streamgauge.report import costs_html
 
 

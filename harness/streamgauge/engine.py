@@ -41,7 +41,7 @@ def judge(exchange: Exchange | Observation, rules: Iterable[Rule] | None = None,
 
 @contextmanager
 def _without_collection(size: int) -> Iterator[None]:
-    """No garbage collection while a big body is judged: what is made of it is all in use, and looked at again and again.
+    """No garbage collection while a big body is judged: all that is made of it is in use, and looked at many times.
 
     This is what keeps the cost of a body in proportion to its size.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streamgauge.results import BenchResult, load, outcomes, summarise
+from streamgauge.measurement.results import BenchResult, load, outcomes, summarise
 
 pytestmark = pytest.mark.live
 

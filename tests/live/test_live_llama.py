@@ -24,8 +24,8 @@ from msgspec import structs
 
 from streamgauge.chat import ChatMessage, ChatRequest, Tool
 from streamgauge.events import OUTPUT, End, Event
+from streamgauge.measurement.metrics import StreamMetrics, Timeline, measure, outcome_of, timeline_of
 from streamgauge.message import Choice, Message, ToolCall
-from streamgauge.metrics import StreamMetrics, Timeline, measure, outcome_of, timeline_of
 from streamgauge.observation import Run
 from streamgauge.provider import Connection, Provider, ProviderSpec, all_providers, get_provider
 from streamgauge.recorder import Keeper, Kept, RecordingProxy, Upstream

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import msgspec
 
-from streamgauge.baseline import Findings, Judged, accept, judge, load, save
 from streamgauge.cli._output import note, write
 from streamgauge.errors import StreamgaugeError
+from streamgauge.measurement.baseline import Findings, Judged, accept, judge, load, save
 from streamgauge.report.text import counted
 
 _COLOURS = {"worse": "red", "better": "green", "as accepted": None}
@@ -19,7 +20,7 @@ _SHOWN = 3
 
 def accepted(baseline: str, measured: str) -> int:
     """Accept what was measured as the baseline."""
-    made = accept(Path(measured))
+    made = accept(Path(measured), datetime.now(UTC).date().isoformat())
     save(made, Path(baseline))
     click.echo(f"{baseline}: {counted(len(made.ratios), 'ratio')} accepted")
     return 0

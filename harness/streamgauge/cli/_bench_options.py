@@ -10,8 +10,8 @@ import click
 
 from streamgauge.cli._output import line_of, note
 from streamgauge.errors import StreamgaugeError
+from streamgauge.measurement.results import CalibrationRow
 from streamgauge.provider import ProviderSpec
-from streamgauge.results import CalibrationRow
 
 REFRESH = 0.5
 """Seconds between two looks of the live line: it is drawn by the process that measures."""

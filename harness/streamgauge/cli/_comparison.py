@@ -6,9 +6,9 @@ import click
 import msgspec
 
 from streamgauge.cli._output import note, write
-from streamgauge.compare import Comparison, Row
 from streamgauge.errors import StreamgaugeError
-from streamgauge.figures import shown
+from streamgauge.measurement.compare import Comparison, Row
+from streamgauge.measurement.figures import shown
 from streamgauge.report.text import counted, one_line
 
 _COLOURS = {"worse": "red", "better": "green", "equal": "", "can't tell": "yellow"}

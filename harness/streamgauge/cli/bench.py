@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.flight import Flight
     from streamgauge.instrument.load import Measured
-    from streamgauge.results import BenchResult, CalibrationRow
-    from streamgauge.thresholds import Threshold
+    from streamgauge.measurement.results import BenchResult, CalibrationRow
+    from streamgauge.measurement.thresholds import Threshold
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -59,7 +59,7 @@ def command(**options: Any) -> int:
     Exit codes: 0 good; 1 a threshold was passed; 2 nothing could be measured.
     """
     from streamgauge.instrument.bench import bench
-    from streamgauge.thresholds import parse
+    from streamgauge.measurement.thresholds import parse
 
     limits = [parse(text) for text in options["thresholds"]]
     plan = _plan(options)
@@ -75,8 +75,8 @@ def command(**options: Any) -> int:
 def _plan(options: dict[str, Any]) -> Plan:
     from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.exchange import Timeouts
+    from streamgauge.measurement.results import load_calibration
     from streamgauge.provider import get_provider
-    from streamgauge.results import load_calibration
     from streamgauge.transport import is_loopback, join_url
 
     url = options["base_url"]
@@ -108,8 +108,8 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _write(result: BenchResult, options: dict[str, Any]) -> None:
     from importlib import import_module
 
+    from streamgauge.measurement.results import encoded
     from streamgauge.report.bench_terminal import print_bench
-    from streamgauge.results import encoded
 
     target = options["json_file"]
     if target != "-":
@@ -124,8 +124,8 @@ def _write(result: BenchResult, options: dict[str, Any]) -> None:
 def _judged(result: BenchResult, limits: list[Threshold]) -> int:
     """The exit code; thresholds that were passed are named."""
     from streamgauge.errors import StreamgaugeError
-    from streamgauge.results import outcomes
-    from streamgauge.thresholds import judge
+    from streamgauge.measurement.results import outcomes
+    from streamgauge.measurement.thresholds import judge
 
     failed = [judgement for judgement in judge(limits, result) if not judgement.passed]
     for judgement in failed:

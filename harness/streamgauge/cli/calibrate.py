@@ -11,8 +11,8 @@ from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated
 from streamgauge.cli._output import json_option, note, write
 
 if TYPE_CHECKING:
+    from streamgauge.measurement.results import Calibration
     from streamgauge.provider import ProviderSpec
-    from streamgauge.results import Calibration
 
 
 @click.command(name="calibrate")
@@ -58,8 +58,8 @@ def _installed(specs: list[ProviderSpec], *, named: bool) -> list[ProviderSpec]:
 
 def _shown(found: Calibration, json_file: Any) -> int:
     from streamgauge.errors import StreamgaugeError
+    from streamgauge.measurement.results import encoded
     from streamgauge.report.bench_terminal import print_calibration
-    from streamgauge.results import encoded
 
     if json_file != "-":
         print_calibration(found)

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from streamgauge.cli._output import json_option
-from streamgauge.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method
-from streamgauge.resampling import CONFIDENCE
+from streamgauge.measurement.compare import DEFAULT_FIGURES, SMALLEST, Comparison, Method
+from streamgauge.measurement.resampling import CONFIDENCE
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -95,8 +95,8 @@ def _named(subjects: tuple[str, ...], *what: str) -> tuple[str, ...]:
 
 
 def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
-    from streamgauge.compare import compare
-    from streamgauge.results import load
+    from streamgauge.measurement.compare import compare
+    from streamgauge.measurement.results import load
 
     base, new = _named(subjects, "BASE.json", "NEW.json")
     method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"])
@@ -107,11 +107,11 @@ def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
 def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
     """Measure both in turn, and compare their runs in pairs."""
     from streamgauge.cli._bench_options import Live, key_of
-    from streamgauge.comparable import notes_of
-    from streamgauge.compare import compare_targets
     from streamgauge.instrument.alternate import alternate, parse_rival
     from streamgauge.instrument.load import Load
-    from streamgauge.results import save
+    from streamgauge.measurement.comparable import notes_of
+    from streamgauge.measurement.compare import compare_targets
+    from streamgauge.measurement.results import save
     from streamgauge.transport import is_loopback
 
     one, other = (parse_rival(text) for text in _named(subjects, "A", "B"))

@@ -28,10 +28,8 @@ from streamgauge.instrument.load import (
     wire_runner,
 )
 from streamgauge.instrument.response import fast
-from streamgauge.metrics import StreamMetrics, measure
-from streamgauge.provider import Connection, ProviderSpec
-from streamgauge.registry import get_dialect
-from streamgauge.results import (
+from streamgauge.measurement.metrics import StreamMetrics, measure
+from streamgauge.measurement.results import (
     BenchResult,
     Calibration,
     CalibrationRow,
@@ -42,6 +40,8 @@ from streamgauge.results import (
     Stream,
     Target,
 )
+from streamgauge.provider import Connection, ProviderSpec
+from streamgauge.registry import get_dialect
 from streamgauge.transport import diagnose, shown
 
 

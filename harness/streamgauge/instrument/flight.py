@@ -14,8 +14,8 @@ from streamgauge.http_provider import BrokenStreamError, MediaTypeError, Silence
 from streamgauge.instrument.backend import Served
 from streamgauge.instrument.exchange import Probed, Timeouts
 from streamgauge.instrument.wire import Prepared
-from streamgauge.metrics import Outcome, StreamMetrics, Timeline
-from streamgauge.results import Stream
+from streamgauge.measurement.metrics import Outcome, StreamMetrics, Timeline
+from streamgauge.measurement.results import Stream
 from streamgauge.transport import UnreachableError, masked
 
 TRANSPORT = ("httpx", "httpcore", "httpx2", "httpcore2", "aiohttp", "urllib3", "requests", "http.client", "builtins")

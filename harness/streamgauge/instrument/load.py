@@ -19,10 +19,10 @@ from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight, library_timeline, stream_of
 from streamgauge.instrument.monitor import Watched, order, watch_loop, watch_threads
 from streamgauge.instrument.wire import WireProbe
-from streamgauge.metrics import Timeline, measure
+from streamgauge.measurement.metrics import Timeline, measure
+from streamgauge.measurement.results import Clock, PathName, Run
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
-from streamgauge.results import Clock, PathName, Run
 
 KEPT_ARRIVALS = 3
 """Streams of a run whose reads are kept one by one: enough for a picture of single streams."""

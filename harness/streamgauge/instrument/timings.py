@@ -15,8 +15,8 @@ import httpx2
 
 from streamgauge.dialect import Dialect
 from streamgauge.instrument.flight import Flight
-from streamgauge.metrics import StreamMetrics
-from streamgauge.results import ServerTimings
+from streamgauge.measurement.metrics import StreamMetrics
+from streamgauge.measurement.results import ServerTimings
 from streamgauge.transport import is_loopback
 from streamgauge.wire import count, members, parse
 

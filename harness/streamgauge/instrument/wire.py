@@ -15,7 +15,7 @@ from streamgauge.instrument.clocks import KeepStamping
 from streamgauge.instrument.exchange import Exchange, Probed, Timeouts
 from streamgauge.instrument.link import Endpoint, Link, connect
 from streamgauge.instrument.proxies import proxy_for
-from streamgauge.metrics import Timeline, timeline_of
+from streamgauge.measurement.metrics import Timeline, timeline_of
 from streamgauge.trace import Headers, Trace
 from streamgauge.transport import Outgoing, masked, outgoing, reason, unreachable
 from streamgauge.transport.exchange import masked_arrivals

@@ -10,8 +10,8 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
+from streamgauge.measurement.results import Stream
 from streamgauge.report.bench_axis import Axis, tick_text
-from streamgauge.results import Stream
 
 WIDTH, HEIGHT = 360, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 12, 10, 30

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamgauge.figures import RATES
-from streamgauge.metrics import OTEL, Quantile
+from streamgauge.measurement.figures import RATES
+from streamgauge.measurement.metrics import OTEL, Quantile
+from streamgauge.measurement.results import BenchResult, Target, outcomes, rates, summarise
 from streamgauge.report.files import save
-from streamgauge.results import BenchResult, Target, outcomes, rates, summarise
 
 HEAD = [
     *("target", "path", "concurrency", "version", "figure", "statistic"),

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from streamgauge.metrics import OTEL
+from streamgauge.measurement.metrics import OTEL
+from streamgauge.measurement.results import BenchResult, Stream, Target, values
 from streamgauge.report.bench_axis import Axis, linear_axis, log_axis, tick_text
 from streamgauge.report.bench_charts import distribution, lane
 from streamgauge.report.bench_markdown import errors_text
 from streamgauge.report.bench_table import RATIOS, TITLES, BenchView, Line, facts
 from streamgauge.report.files import save
 from streamgauge.report.page import render
-from streamgauge.results import BenchResult, Stream, Target, values
 
 MOST = 8
 """Alarms that are shown at once."""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamgauge.figures import shown
+from streamgauge.measurement.figures import shown
+from streamgauge.measurement.results import BenchResult, Calibration, Errors
 from streamgauge.report.bench_table import RATIOS, TITLES, BenchView, Cell, facts
 from streamgauge.report.files import save
 from streamgauge.report.text import one_line
-from streamgauge.results import BenchResult, Calibration, Errors
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~&$])")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from streamgauge.compare import Method, Row, compare_targets
-from streamgauge.delivery import held_back_of, said
-from streamgauge.figures import Reading, Unit, failed, parse_figure, reading, shown
+from streamgauge.measurement.compare import Method, Row, compare_targets
+from streamgauge.measurement.delivery import held_back_of, said
+from streamgauge.measurement.figures import Reading, Unit, failed, parse_figure, reading, shown
+from streamgauge.measurement.results import BenchResult, Target, outcomes
 from streamgauge.report.text import counted
-from streamgauge.results import BenchResult, Target, outcomes
 
 TITLES = {
     "ttft.p50": "TTFT p50",

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamgauge.figures import parse_figure, reading, shown
+from streamgauge.measurement.figures import parse_figure, reading, shown
+from streamgauge.measurement.resampling import LEAST_PAIRS
+from streamgauge.measurement.results import BenchResult, Calibration, CalibrationRow, ServerTimings
 from streamgauge.report.bench_markdown import errors_text
 from streamgauge.report.bench_table import BenchView, Cell, Line
 from streamgauge.report.text import one_line
-from streamgauge.resampling import LEAST_PAIRS
-from streamgauge.results import BenchResult, Calibration, CalibrationRow, ServerTimings
 
 COLUMNS = {
     "ttft.p50": "TTFT p50",

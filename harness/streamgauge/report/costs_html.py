@@ -9,7 +9,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from streamgauge.library_costs import Cost
+from streamgauge.measurement.library_costs import Cost
 from streamgauge.report.costs_table import HEAD, cells
 from streamgauge.report.files import save
 from streamgauge.report.page import render

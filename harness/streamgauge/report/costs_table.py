@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from streamgauge.delivery import said
-from streamgauge.library_costs import Cost, Ratio
+from streamgauge.measurement.delivery import said
+from streamgauge.measurement.library_costs import Cost, Ratio
 from streamgauge.report.text import one_line
 
 HEAD = (

@@ -8,14 +8,13 @@ purpose: machines differ in what a system call and what a line of Python costs, 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.library_costs import Ratio, benchmarks
+from streamgauge.measurement.library_costs import Ratio, benchmarks
 
 SCHEMA = "streamgauge.baseline/1"
 PREFIX = "x_floor"
@@ -66,13 +65,16 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         return int(any(j.change == "worse" for j in self.judged))
 
 
-def accept(measured: Path) -> Baseline:
-    """A baseline of what was measured. Raises StreamgaugeError where the file has no ratios."""
+def accept(measured: Path, today: str) -> Baseline:
+    """What was measured as a baseline, accepted today (an ISO date).
+
+    Raises StreamgaugeError where the file has no ratios.
+    """
     found = ratios(measured)
     if not found:
         raise StreamgaugeError(f"{measured} has no benchmark with a ratio to its floor: run nox -s bench")
     values = {key: ratio.ratio for key, ratio in sorted(found.items())}
-    return Baseline(accepted=datetime.now(UTC).date().isoformat(), machine=_machine(measured), ratios=values)
+    return Baseline(accepted=today, machine=_machine(measured), ratios=values)
 
 
 def judge(baseline: Baseline, measured: Path) -> Findings:

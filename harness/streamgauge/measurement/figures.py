@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import Literal
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.metrics import quantile
-from streamgauge.results import METRICS, OUTCOMES, Run, Stream, Target, outcomes, rates, values
+from streamgauge.measurement.metrics import quantile
+from streamgauge.measurement.results import METRICS, OUTCOMES, Run, Stream, Target, outcomes, rates, values
 
 Unit = Literal["seconds", "per second", "bytes", "streams", "share of streams"]
 

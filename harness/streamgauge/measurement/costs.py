@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from streamgauge.figures import HIGHER_IS_BETTER, RATES, Figure, run_reading
-from streamgauge.resampling import RatioInterval
-from streamgauge.results import Target
+from streamgauge.measurement.figures import HIGHER_IS_BETTER, RATES, Figure, run_reading
+from streamgauge.measurement.resampling import RatioInterval
+from streamgauge.measurement.results import Target
 
 RESOLUTION = 1e-6
 """Seconds below which times are alike: events of one read are nanoseconds apart, and their ratio says nothing."""

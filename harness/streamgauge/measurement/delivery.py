@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from statistics import median, median_low
 
-from streamgauge.results import Stream
+from streamgauge.measurement.results import Stream
 
 LEAST_GAP = 0.002
 """Seconds between sends below which nothing can be told: any client is late by that much now and then."""

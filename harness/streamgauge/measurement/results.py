@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.metrics import Outcome, Quantile, quantile
+from streamgauge.measurement.metrics import Outcome, Quantile, quantile
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.results import BenchResult, Target
+from streamgauge.measurement.results import BenchResult, Target
 
 MAY_DIFFER = frozenset(("runs", "base_url", "interleaved", "providers", "modes", "concurrency"))
 """Settings that say how long or where was measured, not what: two servers may be compared. Of providers, modes and

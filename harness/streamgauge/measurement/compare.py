@@ -1,7 +1,7 @@
 """Judges one measurement against another: equal, better, worse, or can't tell, figure by figure.
 
 The method. Each run gives one value a figure; the ratio new / base of their geometric means gets a 95 % bootstrap
-interval over runs (`streamgauge.resampling`, which names its sources). The verdict is where that interval lies
+interval over runs (`streamgauge.measurement.resampling` names its sources). The verdict is where that interval lies
 beside the smallest effect of interest, 5 % unless told otherwise, as in equivalence and minimum-effect testing
 (Lakens, Equivalence Tests, Social Psychological and Personality Science 8(4), 2017; Kruschke, Rejecting or Accepting
 Parameter Values, Advances in Methods and Practices in Psychological Science 1(2), 2018): wholly inside
@@ -21,11 +21,18 @@ from typing import Literal
 
 import msgspec
 
-from streamgauge.comparable import NotComparableError, instrument_errors, matched, notes_of
-from streamgauge.costs import Side, as_figure, side_of, worth
-from streamgauge.figures import Figure, Unit, parse_figure, shown
-from streamgauge.resampling import CONFIDENCE, LEAST_PAIRS, LEAST_RUNS, RESAMPLES, RatioInterval, ratio_interval
-from streamgauge.results import BenchResult, Target
+from streamgauge.measurement.comparable import NotComparableError, instrument_errors, matched, notes_of
+from streamgauge.measurement.costs import Side, as_figure, side_of, worth
+from streamgauge.measurement.figures import Figure, Unit, parse_figure, shown
+from streamgauge.measurement.resampling import (
+    CONFIDENCE,
+    LEAST_PAIRS,
+    LEAST_RUNS,
+    RESAMPLES,
+    RatioInterval,
+    ratio_interval,
+)
+from streamgauge.measurement.results import BenchResult, Target
 
 __all__ = ["Comparison", "Method", "NotComparableError", "Row", "Verdict", "compare", "compare_targets"]
 

@@ -1,7 +1,7 @@
 """Thresholds: `ttft.p99 > 300ms` says when a measurement has failed.
 
-The figure's name as in `streamgauge.figures`, a comparison (`>`, `>=`, `<`, `<=`), and a number with its unit. What
-can't be told is a failure that says so: a threshold is never met by the absence of its figure.
+The figure's name as in `streamgauge.measurement.figures`, a comparison (`>`, `>=`, `<`, `<=`), and a number with its
+unit. What can't be told is a failure that says so: a threshold is never met by the absence of its figure.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.figures import Figure, parse_figure, reading, shown
-from streamgauge.results import BenchResult, Target
+from streamgauge.measurement.figures import Figure, parse_figure, reading, shown
+from streamgauge.measurement.results import BenchResult, Target
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
