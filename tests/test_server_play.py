@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -222,3 +224,11 @@ def test_unknown_fault_named(capsys: pytest.CaptureFixture[str]) -> None:
     """A misspelt name gets the nearest."""
     assert main(["faults", "stal"]) == 2
     assert "did you mean 'stall'" in capsys.readouterr().err
+
+
+def test_a_connection_that_comes_with_the_end_is_closed() -> None:
+    """Whoever is accepted while the server closes is closed with it: Python would warn of its socket."""
+    for _ in range(100):
+        with ReplayServer() as server, socket.create_connection(urlsplit(server.url).netloc.split(":")):
+            pass
+    gc.collect()

@@ -17,6 +17,7 @@ from streamgauge.recorder.tap import Peer, Tap, Upstream, exchange
 from streamgauge.recordings import Recording
 from streamgauge.registry import all_dialects
 from streamgauge.server.http1 import BadRequest, Continue, Preface, Request, RequestReader, status_line
+from streamgauge.server.listeners import stop_accepting
 
 HOST = "127.0.0.1"
 LINGER = 1.0
@@ -78,7 +79,7 @@ class RecordingProxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
+        await stop_accepting(self._server)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

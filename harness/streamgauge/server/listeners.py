@@ -88,11 +88,9 @@ class Listeners:
 
     async def close(self) -> None:
         """Drop every connection; returns when their tasks have ended."""
-        for server in self._servers:
-            server.close()
+        await stop_accepting(*self._servers)
         self._servers.clear()
         self._ports.clear()
-        await asyncio.sleep(0)  # what was accepted in this turn of the loop is among the living in the next
         tasks = [task for connection in self.alive for task in connection.tasks]
         for connection in tuple(self.alive):
             connection.abort()
@@ -100,3 +98,14 @@ class Listeners:
         if self._deaf is not None:
             with closing(self._deaf):
                 self._deaf = None
+
+
+async def stop_accepting(*servers: asyncio.Server) -> None:
+    """Close listeners; returns when every connection that they had accepted has been made, so that it can be closed."""
+    loop = asyncio.get_running_loop()
+    for listener in (sock for server in servers for sock in server.sockets):
+        loop.remove_reader(listener)
+    for _ in range(3):  # turns of the loop from accept() to connection_made(): a task, its transport, the callback
+        await asyncio.sleep(0)
+    for server in servers:
+        server.close()
