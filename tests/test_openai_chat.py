@@ -116,6 +116,10 @@ DELTAS: dict[str, tuple[list[Any], list[Event]]] = {
         ],
         [ReasoningDelta("rs"), TextDelta("t"), ReasoningDelta("u")],
     ),
+    "Databricks' reasoning": (
+        [{"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "r"}, {"text": "s"}]}]}],
+        [ReasoningDelta("rs")],
+    ),
     "refusal": ([{"refusal": "no"}], [RefusalDelta("no")]),
     "a tool call in fragments": (
         [
@@ -167,6 +171,26 @@ DELTAS: dict[str, tuple[list[Any], list[Event]]] = {
         [ToolCallDelta(0, "x", "f"), ToolCallDelta(0, arguments="1")],
     ),
     "a call with neither": ([call(function={"name": "f"})], [ToolCallDelta(0, name="f")]),
+    "neither, but another name": (
+        [call(function={"name": n, "arguments": "{}"}) for n in "fg"],
+        [ToolCallDelta(0, name="f", arguments="{}"), ToolCallDelta(1, name="g", arguments="{}")],
+    ),
+    "neither, twice in one delta": (
+        [{"tool_calls": [{"function": {"name": "f", "arguments": a}} for a in ("1", "2")]}],
+        [ToolCallDelta(0, name="f", arguments="1"), ToolCallDelta(1, name="f", arguments="2")],
+    ),
+    "neither, with the name on each fragment": (
+        [call(function={"name": "f", "arguments": a}) for a in ("[", "]")],
+        [ToolCallDelta(0, name="f", arguments="["), ToolCallDelta(0, name="f", arguments="]")],
+    ),
+    "an index in the first fragment only": (
+        [call(index=0, id="x"), call(index=1, id="y"), call(id="x", function={"arguments": "1"})],
+        [ToolCallDelta(0, "x"), ToolCallDelta(1, "y"), ToolCallDelta(0, "x", arguments="1")],
+    ),
+    "the same call in both spellings": (
+        [{**call(index=0, id="x", function={"name": "f"}), "function_call": {"name": "f"}}],
+        [ToolCallDelta(0, "x", "f")],
+    ),
     "null index and id": (
         [call(index=None, id=None, function={"name": "f", "arguments": None})],
         [ToolCallDelta(0, name="f")],
@@ -277,6 +301,18 @@ CHUNKS: dict[str, tuple[list[bytes], list[Event]]] = {
         [Usage(3, 5), Finish("stop")],
     ),
     "Groq's id alone": ([chunk(choice({"content": "a"}), x_groq={"id": "r"})], [TextDelta("a")]),
+    "Moonshot's usage in the choice": (
+        [chunk(choice(finish="stop", usage={"prompt_tokens": 3, "completion_tokens": 5}))],
+        [Finish("stop"), Usage(3, 5, "choices[].usage")],
+    ),
+    "usage in the choice when it has been stated": (
+        [chunk(usage={"prompt_tokens": 3}), chunk(choice(finish="stop", usage={"prompt_tokens": 9}))],
+        [Usage(3), Finish("stop")],
+    ),
+    "choices without an index": (
+        [chunk({"delta": {"content": "a"}}, {"delta": {"content": "b"}})],
+        [TextDelta("a"), TextDelta("b", 1)],
+    ),
     "usage with half its members": ([chunk(usage={"completion_tokens": 5})], [Usage(None, 5)]),
     "usage with odd members": (
         [chunk(usage={"prompt_tokens": "3", "completion_tokens": True}), chunk(usage={"prompt_tokens": 3.0})],
@@ -340,6 +376,13 @@ ERRORS: dict[str, tuple[bytes, StreamError]] = {
     "event: error with an error member": (sse({"error": {"message": "it broke"}}, "error"), StreamError("it broke")),
     "event: error with a text": (b"event: error\ndata: it broke\n\n", StreamError("it broke")),
     "event: error with a JSON string": (sse("it broke", "error"), StreamError("it broke")),
+    "FastAPI's body": (sse({"detail": "it broke"}), StreamError("it broke")),
+    "a bare message": (sse({"message": "it broke", "code": "boom"}), StreamError("it broke", "boom")),
+    "MiniMax's": (sse({"base_resp": {"status_code": 1004, "status_msg": "no"}}), StreamError("no", "1004")),
+    "OpenRouter's, in the choice": (
+        chunk(choice(finish="error", error={"code": 502, "message": "down"})),
+        StreamError("down", "502"),
+    ),
     "Groq's": (chunk(x_groq={"id": "r", "error": "over capacity"}), StreamError("over capacity")),
 }
 """In-band errors as they occur."""
@@ -365,7 +408,7 @@ def test_errors(case: str, tail: bytes) -> None:
     """An error that the stream reports is an event, and the stream ends in error, with [DONE] or without."""
     body, expected = ERRORS[case]
     events = [unlocated(e) for e in CHAT.decode(ROLE + chunk(choice({"content": "a"})) + body + tail)]
-    assert events[:3] == [START, TextDelta("a"), expected]
+    assert [e for e in events if not isinstance(e, Finish)][:3] == [START, TextDelta("a"), expected]
     assert [e.ended for e in events if isinstance(e, End)] == ["error"]
 
 
@@ -376,6 +419,11 @@ def test_an_error_beside_its_finish() -> None:
     assert both.errors == (ReportedError("down", code="502"),)
     assert both.choices == (Choice(text="a", finish_reason="error"),)
     assert CHAT.read(chunk(choice(finish="error")) + DONE).ended == "error"
+
+
+def test_success_of_minimax_is_none() -> None:
+    """A status_code of 0 says that all is well."""
+    assert said(ROLE, chunk(base_resp={"status_code": 0, "status_msg": ""}), DONE) == [KeepAlive()]
 
 
 def test_null_error_is_none() -> None:

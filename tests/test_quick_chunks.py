@@ -22,7 +22,7 @@ VALUES: list[Any] = [
 ]
 ODD = st.sampled_from(VALUES)
 TOP = ("usage", "error", "object", "x_groq", "id", "note", "choices")
-IN_CHOICE = ("index", "delta", "text", "finish_reason", "logprobs")
+IN_CHOICE = ("index", "delta", "text", "finish_reason", "logprobs", "error of the choice", "usage of the choice")
 IN_DELTA = ("content", "role", "tool_calls", "reasoning", "refusal")
 CHANGES = st.lists(st.tuples(st.sampled_from((*TOP, *IN_CHOICE, *IN_DELTA)), ODD), max_size=2)
 
@@ -33,7 +33,8 @@ def changed(changes: list[tuple[str, Any]]) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "delta": delta, "text": "y", "finish_reason": None}
     chunk: dict[str, Any] = {"choices": [choice]}
     for name, value in changes:
-        (delta if name in IN_DELTA else choice if name in IN_CHOICE else chunk)[name] = value
+        place = delta if name in IN_DELTA else choice if name in IN_CHOICE else chunk
+        place[name.partition(" ")[0]] = value
     return chunk
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamgauge.chat import ChatRequest
-from streamgauge.dialects.openai_chat.decoder import CallTable
+from streamgauge.dialects.openai_chat.calls import CallTable
 from streamgauge.dialects.openai_chat.encoder import encode_request
 from streamgauge.events import (
     Event,
@@ -85,7 +85,9 @@ class ChunkReader:
         call_id = member(call, "id") or ""
         function = member(call, "function")
         name, text = member(function, "name") or "", member(function, "arguments") or ""
-        out.append(ToolCallDelta(table.number(member(call, "index"), call_id), call_id, name, text, choice=choice))
+        out.append(
+            ToolCallDelta(table.number(member(call, "index"), call_id, name), call_id, name, text, choice=choice)
+        )
 
 
 def _first(value: Any, *names: str) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from streamgauge.dialects.openai_chat.calls import CallTable
+from streamgauge.dialects.openai_chat.failures import as_event, as_text, stated_error
 from streamgauge.events import (
     End,
     Ended,
@@ -17,7 +19,6 @@ from streamgauge.events import (
     RefusalDelta,
     Span,
     Start,
-    StreamError,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -43,6 +44,8 @@ class _TextChoice(msgspec.Struct, gc=False):
     index: int
     delta: _Text
     finish_reason: None = None
+    error: None = None
+    usage: None = None
 
 
 class _TextChunk(msgspec.Struct, gc=False):
@@ -56,30 +59,6 @@ class _TextChunk(msgspec.Struct, gc=False):
 
 
 _read_text = msgspec.json.Decoder(_TextChunk).decode
-
-
-class CallTable:
-    """Numbers the tool calls of one choice: by `index`, by `id` where there is none, else the last call.
-
-    OpenAI's schema requires `index`; services that leave it out send each call whole, with an id.
-    """
-
-    __slots__ = ("_last", "_numbers")
-
-    def __init__(self) -> None:
-        self._numbers: dict[int | str, int] = {}
-        self._last = 0
-
-    def number(self, index: Any, call_id: str) -> int:
-        key: int | str
-        if isinstance(index, int) and not isinstance(index, bool):
-            key = index
-        elif call_id or not self._numbers:
-            key = f"id {call_id}"
-        else:
-            return self._last
-        self._last = self._numbers.setdefault(key, len(self._numbers))
-        return self._last
 
 
 class ChatInterpreter:
@@ -143,9 +122,8 @@ class ChatInterpreter:
         before = len(out)
         if not self._id or not self._model:
             self._start(chunk, span, out)
-        error = chunk.get("error")
-        if error or chunk.get("object") == "error":
-            self._error(error or chunk, span, out)
+        if error := stated_error(chunk):
+            self._error(error, span, out)
         choices = chunk.get("choices")
         if choices:
             self._choices(choices, span, out)
@@ -215,37 +193,35 @@ class ChatInterpreter:
 
     def _error(self, error: Any, span: Span, out: list[Event]) -> None:
         self._errors = True
-        if isinstance(error, dict):
-            code = error.get("code")
-            message = text(error.get("message")) or text(error.get("detail")) or excerpt(to_json(error))
-            kind = text(error.get("type"))
-            out.append(StreamError(message, _shown(code), kind, span=span))
-        else:
-            out.append(StreamError(_shown(error), span=span))
+        out.append(as_event(error, span))
 
     def _usages(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
-        usage = members(chunk.get("usage"))
-        if usage:
+        if self._stated(chunk.get("usage"), "usage", span, out):
             self._usage = True
-            out.append(_usage(usage, "usage", span))
             return
         groq = members(chunk.get("x_groq"))
-        usage = members(groq.get("usage"))
-        if usage and not self._usage:
-            out.append(_usage(usage, "x_groq.usage", span))
+        if not self._usage:
+            self._stated(groq.get("usage"), "x_groq.usage", span, out)
         # Groq's reference: "An error string indicating why a stream was stopped early".
         if error := groq.get("error"):
             self._error(error, span, out)
+
+    def _stated(self, usage: Any, source: str, span: Span, out: list[Event]) -> bool:
+        counts = members(usage)
+        if counts:
+            given, made = count(counts.get("prompt_tokens")), count(counts.get("completion_tokens"))
+            out.append(Usage(given, made, source, span=span))
+        return bool(counts)
 
     def _choices(self, choices: Any, span: Span, out: list[Event]) -> None:
         if not isinstance(choices, list):
             self._odd("choices is not an array", choices, span, out)
             return
-        for choice in choices:
+        for position, choice in enumerate(choices):
             if not isinstance(choice, dict):
                 self._odd("a choice is not an object", choice, span, out)
                 continue
-            number = choice.get("index")
+            number = choice.get("index", position)
             if type(number) is not int:
                 number = 0
             self._seen.add(number)
@@ -257,6 +233,10 @@ class ChatInterpreter:
             reason = choice.get("finish_reason")
             if reason:
                 self._finish(reason, number, span, out)
+            if error := choice.get("error"):  # OpenRouter's reference, StreamingChoice: "error?: ErrorResponse"
+                self._error(error, span, out)
+            if "usage" in choice and not self._usage:  # Moonshot states it in the last choice
+                self._stated(choice["usage"], "choices[].usage", span, out)
 
     def _finish(self, reason: Any, choice: int, span: Span, out: list[Event]) -> None:
         if not isinstance(reason, str):
@@ -281,7 +261,7 @@ class ChatInterpreter:
             out.append(RefusalDelta(refusal, choice, span))
         if calls := delta.get("tool_calls"):
             self._tool_calls(calls, choice, span, out)
-        if call := delta.get("function_call"):
+        elif call := delta.get("function_call"):  # some send both, which is one call
             self._tool_calls([{"index": 0, "function": call}], choice, span, out)
 
     def _parts(self, content: Any, choice: int, span: Span, out: list[Event]) -> None:
@@ -298,13 +278,17 @@ class ChatInterpreter:
                 said = text(thought) or "".join(text(members(t).get("text")) for t in elements(thought))
                 if said:
                     out.append(ReasoningDelta(said, choice, span))
+            elif kind == "reasoning":  # Databricks
+                said = "".join(text(members(s).get("text")) for s in elements(part.get("summary")))
+                if said:
+                    out.append(ReasoningDelta(said, choice, span))
 
     def _tool_calls(self, calls: Any, choice: int, span: Span, out: list[Event]) -> None:
         if not isinstance(calls, list):
             self._odd("tool_calls is not an array", calls, span, out)
             return
         table = self._calls.setdefault(choice, CallTable())
-        for call in calls:
+        for position, call in enumerate(calls):
             if not isinstance(call, dict):
                 self._odd("a tool call is not an object", call, span, out)
                 continue
@@ -314,28 +298,10 @@ class ChatInterpreter:
                 self._odd("a tool call's function is not an object", function, span, out)
                 continue
             function = function or {}
-            arguments = function.get("arguments", function.get("input"))
-            out.append(
-                ToolCallDelta(
-                    table.number(call.get("index"), call_id),
-                    call_id,
-                    text(function.get("name")),
-                    _shown(arguments),
-                    choice=choice,
-                    span=span,
-                )
-            )
-
-
-def _shown(value: Any) -> str:
-    """A member that should be a string, as one: what is sent instead as compact JSON, null as nothing."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else to_json(value)
-
-
-def _usage(usage: dict[str, Any], source: str, span: Span) -> Usage:
-    return Usage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), source, span=span)
+            name = text(function.get("name"))
+            number = table.number(call.get("index"), call_id, name, first=position == 0)
+            arguments = as_text(function.get("arguments", function.get("input")))
+            out.append(ToolCallDelta(number, call_id, name, arguments, choice=choice, span=span))
 
 
 def _reasoning(delta: dict[str, Any]) -> str:

@@ -20,6 +20,8 @@ class _TextChoice(msgspec.Struct, gc=False):
     index: int
     text: str
     finish_reason: None = None
+    error: None = None
+    usage: None = None
 
 
 class _TextChunk(msgspec.Struct, gc=False):

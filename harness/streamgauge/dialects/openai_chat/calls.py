@@ -1,0 +1,46 @@
+"""Which tool call a fragment belongs to: what OpenAI's schema answers with `index`, and other services not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CallTable:
+    """Numbers the tool calls of one choice, in order of first appearance.
+
+    By `index`, which OpenAI's schema requires; by `id` where there is none. A fragment with neither goes on with the
+    call before, unless it names another function or is not the first of its delta: then it is a call that came whole.
+    """
+
+    __slots__ = ("_count", "_ids", "_indexes", "_last", "_names")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._ids: dict[str, int] = {}
+        self._indexes: dict[int, int] = {}
+        self._names: dict[int, str] = {}
+        self._last = 0
+
+    def number(self, index: Any, call_id: str, name: str = "", *, first: bool = True) -> int:
+        """The number of the call; first: whether the fragment is the first one of its delta."""
+        found: int | None
+        if isinstance(index, int) and not isinstance(index, bool):
+            found = self._indexes.get(index)
+            number = self._indexes[index] = self._new() if found is None else found
+        else:
+            found = self._ids.get(call_id) if call_id else self._last if self._goes_on(name, first) else None
+            number = self._new() if found is None else found
+        if call_id:
+            self._ids.setdefault(call_id, number)
+        if name:
+            self._names[number] = name
+        self._last = number
+        return number
+
+    def _goes_on(self, name: str, first: bool) -> bool:
+        known = self._names.get(self._last, "")
+        return bool(self._count) and (not name or not known or (first and name == known))
+
+    def _new(self) -> int:
+        self._count += 1
+        return self._count - 1
