@@ -85,9 +85,8 @@ class ChunkReader:
         call_id = member(call, "id") or ""
         function = member(call, "function")
         name, text = member(function, "name") or "", member(function, "arguments") or ""
-        out.append(
-            ToolCallDelta(table.number(member(call, "index"), call_id, name), call_id, name, text, choice=choice)
-        )
+        number = table.number(member(call, "index"), call_id, name)
+        out.append(ToolCallDelta(number, call_id, name, text, choice=choice))
 
 
 def _first(value: Any, *names: str) -> Any:
