@@ -96,7 +96,6 @@ TRUE_DEPARTURES = {
     ("OAC-002", "perplexity"),  # says chat.completion; documents "Single type (chat.completion.chunk)"
     ("OAC-012", "avian"),  # the role chunk has another id: a gateway that puts its own before OpenRouter's stream
     ("OAC-012", "huggingface"),  # TGI sends id ""
-    ("OAC-019", "writer"),  # sends arguments null; its own schema says that it is a string
     ("SEQ-006", "huggingface"),  # no [DONE]
     ("SEQ-006", "perplexity"),  # no [DONE]; "fully compatible with OpenAI's Chat Completions format"
     ("SEQ-006", "writer"),  # no [DONE]

@@ -277,17 +277,17 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
         gemini.sse({"candidates": [{"content": {"parts": [{"text": 3}]}}]}),
         "3",
     ),
-    "a response without members": ("GEM-002", "gemini-generate", gemini.sse({"text": "x"}, *gemini.HELLO), "text"),
+    "candidates that are no array": ("GEM-002", "gemini-generate", gemini.sse({"candidates": 1}, *gemini.HELLO), "1"),
     "snapshots": (
         "GEM-002",
         "gemini-generate",
         gemini.sse(*(gemini.text("Hello there, how are you?"[:n]) for n in (5, 12, 20, 25))),
         "the delta before, with more",
     ),
-    "a finishReason twice": (
+    "another finishReason": (
         "GEM-003",
         "gemini-generate",
-        gemini.sse(*gemini.HELLO, gemini.response(finish="STOP")),
+        gemini.sse(*gemini.HELLO, gemini.response(finish="SAFETY")),
         "again",
     ),
     "no candidate at all": ("GEM-004", "gemini-generate", gemini.sse({"usageMetadata": {}}), "neither"),

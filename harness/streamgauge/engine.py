@@ -17,10 +17,13 @@ from typing import Literal
 
 from streamgauge.events import EXCERPT, Span
 from streamgauge.observation import Observation
-from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, Verdict, rules_for
+from streamgauge.rules import Exchange, Finding, NotApplicable, Outcome, Rule, Verdict, rules_for
 
 MOST_FINDINGS = 1000
 """A rule is stopped after so many findings in one exchange: the first is shown, the rest only counted."""
+
+SOFTER: dict[Outcome, Outcome] = {"fail": "non-strict", "non-strict": "info", "info": "info"}
+"""What a departure counts as that is mild: one step less than the rule's severity."""
 
 BIG = 1_000_000
 """Bytes of a body from which on it is judged without garbage collection."""
@@ -69,7 +72,7 @@ def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Ve
     hard = [f for f in findings if not f.mild]
     first = (hard or findings)[0]
     return blank.marked(
-        verdict=rule.severity if hard or rule.severity != "fail" else "non-strict",
+        verdict=rule.severity if hard else SOFTER[rule.severity],
         expected=first.expected,
         got=_redacted(first.got),
         span=first.span,

@@ -38,8 +38,8 @@ class NotApplicable(Exception):  # noqa: N818 - not an error: the reason why a r
 class Finding:
     """One departure from a rule: what was expected, what came, and where in the body.
 
-    mild: no document that this vendor is bound by forbids it, only practice speaks against it: it accuses of
-    `non-strict` at most, whatever the rule's severity.
+    mild: no document that this vendor is bound by forbids it, only practice speaks against it: it counts one step less
+    than the rule's severity, `non-strict` in place of `fail`, `info` in place of `non-strict`.
     """
 
     expected: str

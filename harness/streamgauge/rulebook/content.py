@@ -19,7 +19,8 @@ from streamgauge.wire import elements, members
     keyword="MUST",
     basis="vendor-doc",
     source='OpenAI API reference, Create chat completion, `stop`: "The returned text will not contain the stop '
-    "sequence.\" (read in openai 3.54.0). Only a whole sequence is counted: a part may be the model's own text",
+    "sequence.\" (read in openai 3.54.0). Only a whole sequence is counted: a part may be the model's own text. In "
+    "the APIs of others it counts as non-strict: their references do not all say so",
     applies=("all",),
     needs=("request", "stop"),
     good=Example(body=chat(text("one, ", "two")), request={**REQUEST, "stop": [", three"]}, dialect="openai-chat"),
@@ -37,11 +38,12 @@ def stop_not_leaked(exchange: Exchange) -> Iterator[Finding]:
     for number, choice in enumerate(exchange.message.choices):
         for sequence in stops:
             if (at := choice.text.find(sequence)) >= 0:
-                yield Finding(
-                    f"text without {brief(sequence)}", f"choice {number}: {brief(choice.text[max(0, at - 30) :])}"
-                )
+                got = f"choice {number}: {brief(choice.text[max(0, at - 30) :])}"
+                yield Finding(f"text without {brief(sequence)}", got, mild=not exchange.dialect.names & OPENAI)
 
 
+OPENAI = {"openai-chat", "openai-completions"}
+"""The dialects whose vendor promises it."""
 _CONFIGS = ("options", "generationConfig", "generation_config", "inferenceConfig")
 _STOPS = ("stop", "stop_sequences", "stopSequences")
 

@@ -188,8 +188,10 @@ def arguments_are_objects(exchange: Exchange) -> Iterator[Finding]:
             function = members(members(call).get("function"))
             if not text(function.get("name")):
                 yield Finding("function.name", brief(call), span)
-            if not isinstance(function.get("arguments"), dict):
-                yield Finding("arguments that are an object", f"arguments {brief(function.get('arguments'))}", span)
+            given = function.get("arguments")
+            if not isinstance(given, dict):
+                nothing = given is None and "arguments" in function
+                yield Finding("arguments that are an object", f"arguments {brief(given)}", span, mild=nothing)
     if not found:
         raise NotApplicable("no tool was called")
 

@@ -79,6 +79,11 @@ def bound(exchange: Exchange) -> bool:
     return exchange.dialect.name == "open-responses"
 
 
+def documented(kind: str) -> bool:
+    """Whether an event belongs to a response, as all that the references have do, and not to whoever passes it on."""
+    return kind == "error" or kind.startswith("response.")
+
+
 def _view(exchange: Exchange) -> View:
     found = View(done=[f.span for f in exchange.frames if is_event(f) and f.data.strip() == DONE])
     for payload in exchange.payloads:

@@ -21,6 +21,7 @@ from streamgauge.dialects.anthropic_messages._sources import STREAMING, TYPES
 from streamgauge.dialects.anthropic_messages._view import complete, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.vocabulary import may_be_new
 from streamgauge.wire import count, members
 from streamgauge.wire import text as text_of
 
@@ -58,7 +59,9 @@ def name_is_type(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{TYPES}/stop_reason.py and message.py: "In streaming mode, it is null in the message_start event and '
-    'non-null otherwise." The same word again counts as non-strict; `compaction` is documented as beta',
+    'non-null otherwise." The same word again counts as non-strict; `compaction` is documented as beta. So does a new '
+    'word that is no other vendor\'s: Anthropic may "add new variants to enum-like output values" '
+    "(https://platform.claude.com/docs/en/api/versioning)",
     applies=ANTHROPIC,
     good=HELLO,
     bad=stream(text("Hello"), tail=stopped("stop") + STOP),
@@ -73,7 +76,7 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("a stop_reason", "null to the end", found.of("message_delta")[-1].span)
     for reason, span in reasons:
         if reason not in (*STOP_REASONS, *BETA_REASONS):
-            yield Finding(" | ".join(STOP_REASONS), brief(reason), span)
+            yield Finding(" | ".join(STOP_REASONS), brief(reason), span, mild=may_be_new(reason, STOP_REASONS))
     for reason, span in reasons[1:]:
         yield Finding("one stop_reason", f"{brief(reason)} again", span, mild=reason == reasons[0][0])
 

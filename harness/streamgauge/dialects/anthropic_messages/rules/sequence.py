@@ -203,7 +203,8 @@ def ends_in_order(exchange: Exchange) -> Iterator[Finding]:
     group="sequence",
     keyword="SHOULD",
     basis="de-facto",
-    source=f"{PRACTICE}; the reference's streams end with message_stop",
+    source='Anthropic, Versions (https://platform.claude.com/docs/en/api/versioning), 2023-06-01: "Removed unnecessary '
+    f'data: [DONE] event"; {PRACTICE}',
     applies=ANTHROPIC,
     good=HELLO,
     bad=HELLO + "data: [DONE]\n\n",

@@ -26,9 +26,11 @@ from streamgauge.dialects.bedrock._view import (
     View,
     converse,
 )
+from streamgauge.dialects.bedrock.decoder import CONVERSE_EVENTS
 from streamgauge.events import Span
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.vocabulary import may_be_new
 from streamgauge.wire import count, members
 
 BEDROCK = ("bedrock-converse",)
@@ -80,7 +82,7 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _start(found: View) -> Iterator[Finding]:
-    first = next(t for t in found.told if t.kind != "initial-response")
+    first = next(t for t in found.told if t.kind in CONVERSE_EVENTS)
     if first.kind != "messageStart":
         yield Finding("messageStart", first.kind, first.span)
     for told in found.of("messageStart"):
@@ -183,7 +185,8 @@ def usage_is_stated(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CONVERSE}: StopReason is one of {', '.join(STOP_REASONS)}",
+    source=f"{CONVERSE}: StopReason is one of {', '.join(STOP_REASONS)}. A new word that is no other vendor's "
+    "counts as non-strict: the enum has grown",
     applies=BEDROCK,
     good=HELLO,
     bad=stream(text("Hello"), tail=stopped("stop") + metadata()),
@@ -195,7 +198,8 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the stream has no messageStop")
     for one in told:
         if one.value.get("stopReason") not in STOP_REASONS:
-            yield Finding(" | ".join(STOP_REASONS), brief(one.value.get("stopReason")), one.span)
+            reason = one.value.get("stopReason")
+            yield Finding(" | ".join(STOP_REASONS), brief(reason), one.span, mild=may_be_new(reason, STOP_REASONS))
 
 
 @server_rule(

@@ -20,6 +20,7 @@ from streamgauge.dialects.cohere_chat._sources import REFERENCE
 from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, ends_of, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.vocabulary import may_be_new
 from streamgauge.wire import members
 from streamgauge.wire import text as text_of
 
@@ -60,7 +61,8 @@ def index_groups(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{REFERENCE}, chat_finish_reason.py: {', '.join(REASONS)}",
+    source=f"{REFERENCE}, chat_finish_reason.py: {', '.join(REASONS)}; the type is open (Any), so that another word in "
+    "capitals counts as non-strict",
     applies=COHERE,
     good=HELLO,
     bad=stream(text("Hello"), tail=ended("stop")),
@@ -72,7 +74,7 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("no finish_reason was sent (see COH-002)")
     for reason, span in stated:
         if reason not in REASONS:
-            yield Finding(" | ".join(REASONS), brief(reason), span)
+            yield Finding(" | ".join(REASONS), brief(reason), span, mild=may_be_new(reason, REASONS))
 
 
 @server_rule(

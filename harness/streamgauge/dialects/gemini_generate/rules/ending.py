@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from streamgauge.dialects.gemini_generate._samples import HELLO, sse, text, usage
 from streamgauge.dialects.gemini_generate._sources import REASONS, RESPONSE
 from streamgauge.dialects.gemini_generate._view import responses, view
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import count
+from streamgauge.vocabulary import may_be_new
+from streamgauge.wire import count, members
 
 APPLIES = ("gemini-generate",)
 COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
@@ -21,25 +23,30 @@ COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount"
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{RESPONSE}: Candidate.finishReason: "If empty, the model has not stopped generating tokens."',
+    source=f'{RESPONSE}: Candidate.finishReason: "If empty, the model has not stopped generating tokens." The same '
+    "reason again counts as non-strict, because older models of the service state it in each chunk; "
+    "so do parts without content behind it",
     applies=APPLIES,
     known=(
         "https://github.com/windingwind/zotero-pdf-translate/issues/806",
         "https://github.com/Chevey339/kelivo/issues/1003",
     ),
     good=sse(*HELLO),
-    bad=sse(text("Hello", finish="STOP"), HELLO[1]),
+    bad=sse(text("Hello", finish="MAX_TOKENS"), HELLO[1]),
 )
 def finish_is_last(exchange: Exchange) -> Iterator[Finding]:
     """finishReason is absent until the candidate's last chunk."""
-    finished: set[int] = set()
+    finished: dict[int, Any] = {}
     for candidate in responses(exchange).candidates:
         again = candidate.index in finished and (candidate.parts or candidate.reason is not None)
         if again:
+            said = any(members(p).keys() - {"text"} or members(p).get("text") for p in candidate.parts)
+            same = candidate.reason == finished[candidate.index] or (candidate.reason is None and not said)
             got = "more parts" if candidate.parts else f"finishReason {brief(candidate.reason)} again"
-            yield Finding(f"nothing behind the finishReason of candidate {candidate.index}", got, candidate.span)
+            want = f"nothing behind the finishReason of candidate {candidate.index}"
+            yield Finding(want, got, candidate.span, mild=same)
         if candidate.reason is not None:
-            finished.add(candidate.index)
+            finished[candidate.index] = candidate.reason
 
 
 @server_rule(
@@ -116,8 +123,8 @@ def totals(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{RESPONSE}: FinishReason is one of {', '.join(REASONS)}. The enum's number counts as non-strict: "
-    "ProtoJSON "
-    '(https://protobuf.dev/programming-guides/json/) says that "Parsers accept both enum names and integer values"',
+    'ProtoJSON (https://protobuf.dev/programming-guides/json/) says that "Parsers accept both enum names and integer '
+    'values". So does another word in capitals: the enum has grown with each model',
     applies=APPLIES,
     known=("measured: some of Google's own streams say 1",),
     good=sse(*HELLO),
@@ -128,7 +135,8 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for candidate in responses(exchange).candidates:
         reason = candidate.reason
         if reason is not None and (not isinstance(reason, str) or reason not in REASONS):
-            yield Finding("a FinishReason", brief(reason), candidate.span, mild=type(reason) is int)
+            new = type(reason) is int or may_be_new(reason, REASONS)
+            yield Finding("a FinishReason", brief(reason), candidate.span, mild=new)
 
 
 @server_rule(

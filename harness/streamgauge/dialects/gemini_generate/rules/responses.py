@@ -77,8 +77,8 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{METHOD}: "the response body contains a stream of GenerateContentResponse instances"; {RESPONSE}. Text '
-    "that "
-    "only repeats what was said is no instance of new content",
+    "that only repeats what was said is no instance of new content. null counts as left out, as ProtoJSON says; a "
+    "response of members that are not known counts as non-strict",
     applies=APPLIES,
     good=sse(*HELLO),
     bad=sse({"candidates": [{"content": {"parts": {"text": "Hi"}}}]}, *HELLO),
@@ -97,13 +97,14 @@ def response_objects(exchange: Exchange) -> Iterator[Finding]:
 
 def _shape(value: dict[str, Any], span: Span) -> Iterator[Finding]:
     if not any(name in value for name in MEMBERS):
-        yield Finding(f"one of {', '.join(MEMBERS[:3])}", brief(value), span)
+        yield Finding(f"one of {', '.join(MEMBERS[:3])}", brief(value), span, mild=True)
+    value = _stated(value)
     listed = value.get("candidates", [])
     if not isinstance(listed, list):
         yield Finding("an array of candidates", brief(listed), span)
     for entry in elements(listed):
-        content = members(entry).get("content", {})
-        parts = members(content).get("parts", [])
+        content = _stated(members(entry)).get("content", {})
+        parts = _stated(members(content)).get("parts", [])
         if not isinstance(entry, dict):
             yield Finding("a candidate that is an object", brief(entry), span)
         elif not isinstance(content, dict):
@@ -122,10 +123,15 @@ def _shape(value: dict[str, Any], span: Span) -> Iterator[Finding]:
     yield from _typed(members(feedback), {"blockReason": (str, int)}, span)
 
 
+def _stated(value: dict[str, Any]) -> dict[str, Any]:
+    """The members that are not null, which in ProtoJSON is the same as not being there."""
+    return {name: member for name, member in value.items() if member is not None}
+
+
 def _typed(value: dict[str, Any], kinds: dict[str, tuple[type, ...]], span: Span) -> Iterator[Finding]:
     """A finding for each member of another type; ProtoJSON lets every one of them be missing."""
     for name, known in kinds.items():
-        if name in value and type(value[name]) not in known:
+        if value.get(name) is not None and type(value[name]) not in known:
             yield Finding(f"{name}, {' or '.join(WORDS[k] for k in known)}", f"{name} {brief(value[name])}", span)
 
 
@@ -182,7 +188,7 @@ def calls_whole(exchange: Exchange) -> Iterator[Finding]:
             if candidate.index in goes_on and "name" in stated:
                 yield Finding("no name in a part that goes on", f"name {brief(stated['name'])}", candidate.span)
             for name, kind in (("args", dict), ("partialArgs", list), ("willContinue", bool)):
-                if name in stated and type(stated[name]) is not kind:
+                if stated.get(name) is not None and type(stated[name]) is not kind:
                     yield Finding(f"{name}, {WORDS[kind]}", f"{name} {brief(stated[name])}", candidate.span)
             (goes_on.add if stated.get("willContinue") is True else goes_on.discard)(candidate.index)
     if not called:

@@ -23,7 +23,7 @@ LONG_ARGUMENTS = '{"text":"' + "word " * 80 + '"}'
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{DELTA}: arguments is of type string",
+    source=f"{DELTA}: arguments is of type string. null, which says that there are none, counts as non-strict",
     applies=("openai-chat",),
     needs=("tools",),
     known=(
@@ -37,10 +37,13 @@ def arguments_are_text(exchange: Exchange) -> Iterator[Finding]:
     """function is an object, and function.arguments always a JSON string fragment, never an object or null."""
     for delta in calls_of(exchange):
         function = delta.entry.get("function", {})
+        given = delta.function.get("arguments", "")
         if not isinstance(function, dict):
-            yield Finding("a function that is an object", f"function {brief(function)}", delta.span)
-        elif "arguments" in delta.function and not isinstance(delta.function["arguments"], str):
-            yield Finding("a string", f"arguments {brief(delta.function['arguments'])}", delta.span)
+            yield Finding(
+                "a function that is an object", f"function {brief(function)}", delta.span, mild=function is None
+            )
+        elif not isinstance(given, str):
+            yield Finding("a string", f"arguments {brief(given)}", delta.span, mild=given is None)
 
 
 @server_rule(

@@ -21,6 +21,8 @@ VENDOR_REASONS = {
     "insufficient_system_resource": "DeepSeek",
     "sensitive": "Z.ai",
     "network_error": "Z.ai",
+    "model_context_window_exceeded": "Z.ai",
+    "eos": "Together",
 }
 """Words beyond OpenAI's that vendors document for their own service, so that using them breaks no promise."""
 
@@ -31,7 +33,8 @@ VENDOR_REASONS = {
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CHUNK}: required are id, choices, created, model, object",
+    source=f"{CHUNK}: required are id, choices, created, model, object. Azure's filter result chunks, which state "
+    "nothing of the completion, count as non-strict",
     applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/ROCm/ATOM/issues/1711",
@@ -46,7 +49,8 @@ def required_members(exchange: Exchange) -> Iterator[Finding]:
     for value, span in chunks(exchange).chunks:
         missing = [name for name in REQUIRED if name not in value]
         if missing:
-            yield Finding("id, object, created, model, choices", f"no {', '.join(missing)}", span)
+            got = f"no {', '.join(missing)}"
+            yield Finding("id, object, created, model, choices", got, span, mild=is_filter(value))
 
 
 @server_rule(
@@ -79,9 +83,9 @@ def object_type(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CHUNK}: required are delta, finish_reason, index. Two things count as non-strict: a missing "
+    source=f"{CHUNK}: required are delta, finish_reason, index. Three things count as non-strict: a missing "
     "finish_reason, because xAI and Z.ai leave it out until the end, and xAI's own documentation shows its chunks so; "
-    "and logprobs that are neither an object nor null",
+    "logprobs that are neither an object nor null; and null for choices or for a delta, which says that there is none",
     applies=("openai-chat",),
     known=(
         "https://github.com/microsoft/autogen/issues/6465 (Azure choice without delta)",
@@ -97,7 +101,7 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
     found = chunks(exchange)
     for value, span in found.chunks:
         if not isinstance(value.get("choices", []), list):
-            yield Finding("an array of choices", brief(value["choices"]), span)
+            yield Finding("an array of choices", brief(value["choices"]), span, mild=value["choices"] is None)
     for value, span in found.plain:
         for entry in elements(value.get("choices")):
             if not isinstance(entry, dict):
@@ -106,7 +110,8 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
             if type(entry.get("index")) is not int:
                 yield Finding("an integer index", f"index {brief(entry.get('index'))}", span)
             if not isinstance(entry.get("delta"), dict):
-                yield Finding("a delta that is an object", f"delta {brief(entry.get('delta'))}", span)
+                nothing = "delta" in entry and entry["delta"] is None
+                yield Finding("a delta that is an object", f"delta {brief(entry.get('delta'))}", span, mild=nothing)
             if "finish_reason" not in entry:
                 yield Finding("finish_reason, null until the end", "no finish_reason", span, mild=True)
             if not isinstance(entry.get("logprobs"), (dict, NoneType)):
@@ -147,24 +152,21 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{DELTA}. A list of typed parts with a thinking part counts as non-strict: Mistral documents it for its "
-    "reasoning models (https://docs.mistral.ai/capabilities/reasoning)",
+    source=f"{DELTA}. A list of typed parts counts as non-strict: Mistral documents it for reasoning and for "
+    "references (https://docs.mistral.ai/capabilities/reasoning)",
     applies=("openai-chat",),
     good=HELLO,
     bad=chat(chunk({"content": ["Hi"]})),
 )
 def content_is_text(exchange: Exchange) -> Iterator[Finding]:
     """delta.content is a string, null or absent; never a list or number."""
-    parts = chunks(exchange).parts
-    thinks = False
-    for part in parts:
+    for part in chunks(exchange).parts:
         content = part.delta.get("content")
         if content is None or isinstance(content, str):
             continue
         listed = elements(content)
         typed = bool(listed) and all(isinstance(p, dict) and isinstance(p.get("type"), str) for p in listed)
-        thinks = thinks or (typed and any(p["type"] == "thinking" for p in listed))
-        yield Finding("a string or null", brief(content), part.span, mild=typed and thinks)
+        yield Finding("a string or null", brief(content), part.span, mild=typed)
 
 
 @server_rule(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streamgauge.dialects.openai_chat._samples import DONE, HELLO, chat, chunk, text
 from streamgauge.dialects.openai_chat._sources import DELTA, EXAMPLE, PRACTICE
-from streamgauge.dialects.openai_chat._view import Part, chunks, said
+from streamgauge.dialects.openai_chat._view import Part, chunks, is_filter, said
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 
@@ -17,7 +17,7 @@ def _first_parts(exchange: Exchange) -> dict[int, Part]:
     """The first entry of each choice; Azure's filter results are none."""
     found: dict[int, Part] = {}
     for part in chunks(exchange).parts:
-        if "content_filter_offsets" not in part.choice:
+        if not is_filter({"choices": [part.choice]}):
             found.setdefault(part.index, part)
     return found
 
@@ -47,10 +47,11 @@ def role_first(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="SHOULD",
     basis="de-facto",
-    source=f"{PRACTICE} (openai-python's accumulating helper joins repeated strings)",
+    source=f"{PRACTICE} (openai-python's accumulating helper joins repeated strings). The same role again, as eight of "
+    "the services here send it, is only noted",
     applies=("openai-chat",),
     good=HELLO,
-    bad=chat(chunk({"role": "assistant", "content": "Hi"})),
+    bad=chat(chunk({"role": "user", "content": "Hi"})),
 )
 def role_once(exchange: Exchange) -> Iterator[Finding]:
     """Later chunks leave role out (null is tolerated); it never changes."""
@@ -61,7 +62,8 @@ def role_once(exchange: Exchange) -> Iterator[Finding]:
             continue
         if part.index in seen:
             before = seen[part.index]
-            yield Finding("no role in later chunks", f"role {brief(role)} after {brief(before)}", part.span)
+            got = f"role {brief(role)} after {brief(before)}"
+            yield Finding("no role in later chunks", got, part.span, mild=role == before)
         else:
             seen[part.index] = role
 
@@ -72,7 +74,8 @@ def role_once(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="SHOULD",
     basis="de-facto",
-    source=f'{EXAMPLE} (role assistant, content ""). Null before tool calls is what OpenAI sends, and not counted',
+    source=f'{EXAMPLE} (role assistant, content ""). Null before tool calls is what OpenAI sends, and not counted; text '
+    "in the role chunk, which nothing breaks on, is only noted",
     applies=("openai-chat",),
     known=(
         "https://github.com/kyutai-labs/unmute/issues/80 (llama-server)",
@@ -87,7 +90,8 @@ def first_content_empty(exchange: Exchange) -> Iterator[Finding]:
     for number, part in _first_parts(exchange).items():
         content = part.delta.get("content")
         if part.delta.get("role") and content != "" and not (content is None and number in called):
-            yield Finding('content ""', f"choice {number}: content {brief(content)}", part.span)
+            got = f"choice {number}: content {brief(content)}"
+            yield Finding('content ""', got, part.span, mild=isinstance(content, str))
 
 
 @server_rule(

@@ -62,8 +62,9 @@ def one_id(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{CHUNK}: "The Unix timestamp (in seconds) of when the chat completion was created. Each chunk has the '
-    'same timestamp." Integers that only move forward count as non-strict: TGI, xAI and Perplexity stamp each '
-    "chunk, and their own references do not say that it is the same. So do milliseconds, which Traceloop's hub sends",
+    'same timestamp." Numbers that only move forward count as non-strict: TGI, xAI and Perplexity stamp each '
+    "chunk, and their own references do not say that it is the same. So do milliseconds, which Traceloop's hub sends, "
+    "fractions of a second, and null",
     applies=("openai-chat",),
     known=("ollama/ollama openai tests: TestFinishChunk_UsesResponseCreatedAt (regression test)",),
     good=HELLO,
@@ -75,7 +76,8 @@ def one_time(exchange: Exchange) -> Iterator[Finding]:
     last = 0
     for value, span in _stated(exchange, "created"):
         if type(value) is not int:
-            yield Finding("an integer Unix time", f"created {brief(value)}", span)
+            number = isinstance(value, float) or value is None
+            yield Finding("an integer Unix time", f"created {brief(value)}", span, mild=number)
         elif value >= LATEST:
             yield Finding("a Unix time in seconds", f"created {brief(value)}", span, mild=True)
         elif first is None:

@@ -46,8 +46,9 @@ SOON = 2.0
 def one_finish(exchange: Exchange) -> Iterator[Finding]:
     """For each choice index exactly one chunk has a non-null finish_reason."""
     for number, finishes in chunks(exchange).finishes.items():
-        for reason, span in finishes[1:]:
-            first = finishes[0][0]
+        stated = [finish for finish in finishes if finish[0] != ""]  # which says nothing (see OAC-004)
+        for reason, span in stated[1:]:
+            first = stated[0][0]
             got = f"choice {number}: {brief(reason)} after {brief(first)}"
             yield Finding("one finish_reason", got, span, mild=reason == first)
 
@@ -76,7 +77,7 @@ def finish_sent(exchange: Exchange) -> Iterator[Finding]:
     if not found.done:
         raise NotApplicable("the stream has no [DONE] (see SEQ-006 and ERR-001)")
     for number, finishes in chunks(exchange).finishes.items():
-        if not finishes:
+        if all(reason == "" for reason, _ in finishes):
             yield Finding("a finish_reason before [DONE]", f"choice {number} has none", found.done[0])
 
 
@@ -98,7 +99,7 @@ def nothing_after_finish(exchange: Exchange) -> Iterator[Finding]:
     for part in chunks(exchange).parts:
         if part.index in finished and (name := carries(part.delta)):
             yield Finding("no output after finish_reason", f"choice {part.index}: {name}", part.span)
-        if part.choice.get("finish_reason") is not None:
+        if part.choice.get("finish_reason") not in (None, ""):
             finished.add(part.index)
 
 
@@ -122,7 +123,7 @@ def nothing_after_finish(exchange: Exchange) -> Iterator[Finding]:
 def finish_is_empty(exchange: Exchange) -> Iterator[Finding]:
     """The finish_reason chunk has delta {}; last text or arguments come before it."""
     for part in chunks(exchange).parts:
-        if part.choice.get("finish_reason") is not None and (name := carries(part.delta)):
+        if part.choice.get("finish_reason") not in (None, "") and (name := carries(part.delta)):
             yield Finding("delta {}", f"choice {part.index}: {name} beside finish_reason", part.span)
 
 

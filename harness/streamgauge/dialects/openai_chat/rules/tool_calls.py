@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streamgauge.dialects.openai_chat._samples import CALLS, call, chat, first_call
 from streamgauge.dialects.openai_chat._sources import DELTA, PRACTICE
-from streamgauge.dialects.openai_chat._view import calls_of, chunks
+from streamgauge.dialects.openai_chat._view import calls_of, chunks, is_json
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, server_rule
 from streamgauge.wire import text
@@ -18,15 +18,16 @@ from streamgauge.wire import text
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{DELTA} (required: index). The only call of a choice, sent whole with its id, counts as non-strict: "
-    "Mistral's own schema of a tool call requires no index (mistralai/client-python, models/toolcall.py)",
+    source=f"{DELTA} (required: index). A call that is sent whole, in one delta with its name and its arguments, "
+    "counts as non-strict: it can be told without an index, and Mistral's own schema of a call has none "
+    "(mistralai/client-python, models/toolcall.py)",
     applies=("openai-chat",),
     needs=("tools",),
     known=("https://github.com/ollama/ollama/issues/7881",),
     good=CALLS,
     bad=chat(
-        call(None, "{}", id="a", type="function", name="f"),
-        call(None, "{}", id="b", type="function", name="g"),
+        call(None, '{"a"', id="a", type="function", name="f"),
+        call(None, ":1}"),
         finish="tool_calls",
     ),
 )
@@ -36,13 +37,12 @@ def index_present(exchange: Exchange) -> Iterator[Finding]:
     for value, span in odd:
         yield Finding("an array of tool calls that are objects", brief(value), span)
     calls = chunks(exchange).calls if odd else calls_of(exchange)
-    count: dict[int, int] = {}
-    for delta in calls:
-        count[delta.choice] = count.get(delta.choice, 0) + 1
     for delta in calls:
         if delta.index is None:
-            alone = count[delta.choice] == 1 and "index" not in delta.entry and bool(text(delta.entry.get("id")))
-            yield Finding("an integer index", f"index {brief(delta.entry.get('index'))}", delta.span, mild=alone)
+            unsaid = delta.entry.get("index") is None
+            whole = bool(text(delta.function.get("name"))) and is_json(text(delta.function.get("arguments")) or "{}")
+            got = f"index {brief(delta.entry.get('index'))}"
+            yield Finding("an integer index", got, delta.span, mild=unsaid and whole)
 
 
 @server_rule(

@@ -34,8 +34,8 @@ def _stated(view: View) -> list[tuple[dict[str, Any], Span]]:
     basis="vendor-doc",
     source=f'{OPTIONS}: "If set, an additional chunk will be streamed before the `data: [DONE]` message. The `usage` '
     "field on this chunk shows the token usage statistics for the entire request, and the `choices` field will "
-    'always be an empty array." Usage in a chunk that has choices counts as non-strict: others document only that '
-    "it comes",
+    'always be an empty array." Usage in a chunk that has choices, or before the finish_reason, counts as '
+    "non-strict: others document only that it comes",
     applies=("openai-chat", "openai-completions"),
     needs=("request",),
     known=(
@@ -65,7 +65,7 @@ def usage_comes_last(exchange: Exchange) -> Iterator[Finding]:
     if value.get("choices"):
         yield Finding("usage in a chunk with choices []", "usage in a chunk with choices", span, mild=True)
     elif any(place > span for finishes in found.finishes.values() for _, place in finishes):
-        yield Finding("usage after the finish_reason", "usage before it", span)
+        yield Finding("usage after the finish_reason", "usage before it", span, mild=True)
 
 
 @server_rule(
@@ -102,8 +102,9 @@ def usage_null_elsewhere(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{CHUNK}: "An optional field that will only be present when you set `stream_options: '
-    '{"include_usage": true}` in your request." Usage in a chunk that has choices counts as non-strict: Mistral, '
-    "Cohere, Together and TGI always send it",
+    '{"include_usage": true}` in your request." Where include_usage is not set at all, it counts as non-strict: '
+    'Mistral, Cohere, Together and TGI always send it, and OpenRouter documents that "full usage details are now '
+    'always included automatically in every response" (https://openrouter.ai/docs/use-cases/usage-accounting)',
     applies=("openai-chat", "openai-completions"),
     needs=("request",),
     known=(
@@ -111,16 +112,17 @@ def usage_null_elsewhere(exchange: Exchange) -> Iterator[Finding]:
         "https://github.com/ggml-org/llama.cpp/issues/15443",
     ),
     good=Example(body=HELLO, request=REQUEST),
-    bad=Example(body=chat(text("Hello"), tail=TAIL), request=REQUEST),
+    bad=Example(body=chat(text("Hello"), tail=TAIL), request={**REQUEST, "stream_options": {"include_usage": False}}),
 )
 def no_usage_unasked(exchange: Exchange) -> Iterator[Finding]:
     """Without include_usage there is no usage chunk and no chunk with empty choices."""
     if _asked(exchange):
         raise NotApplicable("the request asked for usage")
+    refused = option(exchange, "stream_options", "include_usage") is False
     for value, span in _stated(chunks(exchange)):
         bare = not value.get("choices")
         got = "a chunk with usage and choices []" if bare else "usage beside choices"
-        yield Finding("no usage, because it was not asked for", got, span, mild=not bare)
+        yield Finding("no usage, because it was not asked for", got, span, mild=not (bare and refused))
 
 
 PROMPT_DETAILS = ("cached_tokens", "audio_tokens")
@@ -134,12 +136,12 @@ COMPLETION_DETAILS = ("reasoning_tokens", "audio_tokens", "accepted_prediction_t
     keyword="MUST",
     basis="vendor-doc",
     source='OpenAI CompletionUsage, total_tokens: "Total number of tokens used in the request (prompt + completion)." '
-    "(read in openai 3.54.0, types/completion_usage.py). Two things count as non-strict, because xAI counts reasoning "
-    "beside the completion, and gateways pass that on: a total that adds reasoning tokens to both, and details that "
-    "exceed their total",
+    "(read in openai 3.54.0, types/completion_usage.py). Two things count as non-strict, because xAI and Gemini count "
+    "reasoning beside the completion, and gateways pass that on: a total above the sum, and details that exceed their "
+    "total",
     applies=("openai-chat", "openai-completions"),
     good=Example(body=chat(text("Hello"), tail=TAIL), request=WITH_USAGE),
-    bad=Example(body=chat(text("Hello"), tail=usage(total_tokens=6) + DONE), request=WITH_USAGE),
+    bad=Example(body=chat(text("Hello"), tail=usage(total_tokens=4) + DONE), request=WITH_USAGE),
 )
 def totals(exchange: Exchange) -> Iterator[Finding]:
     """total_tokens = prompt_tokens + completion_tokens; details do not exceed their totals."""
@@ -160,11 +162,9 @@ def _sums(stated: dict[str, Any], span: Span) -> Iterator[Finding]:
         yield Finding("prompt_tokens, completion_tokens, total_tokens", f"usage {brief(stated)}", span, mild=True)
         return
     details = members(stated.get("completion_tokens_details"))
-    apart = total != prompt + completion and total == prompt + completion + (
-        count(details.get("reasoning_tokens")) or 0
-    )
     if total != prompt + completion:
-        yield Finding(f"total_tokens {brief(prompt + completion)}", f"total_tokens {brief(total)}", span, mild=apart)
+        more = total > prompt + completion
+        yield Finding(f"total_tokens {brief(prompt + completion)}", f"total_tokens {brief(total)}", span, mild=more)
     bounds = [
         (members(stated.get("prompt_tokens_details")), PROMPT_DETAILS, prompt),
         (details, COMPLETION_DETAILS, completion),

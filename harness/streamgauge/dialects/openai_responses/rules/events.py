@@ -7,7 +7,7 @@ from types import NoneType
 
 from streamgauge.dialects.openai_responses._samples import CALLS, HELLO, body, changed, numbered, without
 from streamgauge.dialects.openai_responses._sources import EVENTS, ONLY_OPEN, OPEN
-from streamgauge.dialects.openai_responses._view import bound, view
+from streamgauge.dialects.openai_responses._view import bound, documented, view
 from streamgauge.dialects.openai_responses.decoder import TERMINAL
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
@@ -55,7 +55,9 @@ def name_is_type(exchange: Exchange) -> Iterator[Finding]:
     group="events",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{EVENTS}: each event's schema requires sequence_number, an integer; {OPEN} requires it too",
+    source=f"{EVENTS}: each event's schema requires sequence_number, an integer; {OPEN} requires it too. An event that "
+    'neither documents is not bound by that, and counts as non-strict: OpenAI may add "new event types" '
+    "(https://platform.openai.com/docs/api-reference/backward-compatibility)",
     applies=APPLIES,
     known=(
         "https://github.com/theopenco/llmgateway/issues/2287",
@@ -71,7 +73,8 @@ def numbers_present(exchange: Exchange) -> Iterator[Finding]:
     for event in view(exchange).events:
         number = event.value.get("sequence_number")
         if type(number) is not int:
-            yield Finding("an integer sequence_number", f"{brief(event.kind)} with {brief(number)}", event.span)
+            got = f"{brief(event.kind)} with {brief(number)}"
+            yield Finding("an integer sequence_number", got, event.span, mild=not documented(event.kind))
 
 
 @server_rule(
@@ -139,7 +142,8 @@ def begins(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{EVENTS}: response.completed is "Emitted when the model response is complete.", response.incomplete '
     '"when a '
-    'response finishes as incomplete.", response.failed "when a response fails."',
+    'response finishes as incomplete.", response.failed "when a response fails." An event behind it that '
+    "is none of a response, as a gateway may add, counts as non-strict",
     applies=APPLIES,
     good=body(HELLO),
     bad=body(numbered([*HELLO, HELLO[-1]])),
@@ -151,7 +155,10 @@ def ends_once(exchange: Exchange) -> Iterator[Finding]:
     if len(terminal) > 1:
         yield Finding("one terminal event", f"{len(terminal)} of them", terminal[1].span)
     elif terminal and found.events[-1] is not terminal[0]:
-        yield Finding(f"nothing behind {terminal[0].kind}", brief(found.events[-1].kind), found.events[-1].span)
+        later = found.events[found.events.index(terminal[0]) + 1 :]
+        last = next((e for e in later if documented(e.kind)), later[-1])
+        got = brief(last.kind)
+        yield Finding(f"nothing behind {terminal[0].kind}", got, last.span, mild=not documented(last.kind))
     if not terminal and not found.errors:
         whole(exchange)
         size = len(exchange.body)

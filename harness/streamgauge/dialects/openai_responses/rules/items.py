@@ -177,7 +177,7 @@ def calls_named(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f"{EVENTS}: output_item.added and .done require item, content_part.added and .done part, and so do those of "
     "a reasoning summary; every form of either has a type, a message role assistant and content, a part of text its "
-    "text. An item without an id counts as non-strict: the schemas of calls do not require one",
+    "text. An item without an id counts as non-strict: the schemas of calls do not require one; so does content null",
     applies=APPLIES,
     good=body(CALLS),
     bad=body(changed(HELLO, "response.content_part.added", part={"text": "", "annotations": []})),
@@ -207,8 +207,10 @@ def _item(event: StreamEvent, item: Any) -> Iterator[Finding]:
     if known.get("type") == "message":
         if known.get("role") != "assistant":
             yield Finding("role assistant", f"role {brief(known.get('role'))}", event.span)
-        if not isinstance(known.get("content"), list):
-            yield Finding("content that is an array", brief(known.get("content")), event.span)
+        if "content" not in known:
+            yield Finding("content that is an array", "none", event.span)
+        elif known["content"] is None:
+            yield Finding("content that is an array", "null", event.span, mild=True)
     if not isinstance(known.get("content", []), (list, NoneType)):
         yield Finding("content that is an array", brief(known["content"]), event.span)
     for part in elements(known.get("content")):
