@@ -51,6 +51,25 @@ def blank_lines(seen: Observation) -> Iterator[Finding]:
 
 
 @_rule(
+    "OLL-021",
+    "only LF ends a line",
+    group="framing",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{STREAMING}: application/x-ndjson; {SPEC}: "Each JSON text MUST conform to the [RFC8259] standard and '
+    'MUST be written to the stream followed by the newline character \\n (0x0A)."',
+    statement="U+2028, U+2029 and U+0085, which may stand in a JSON string as they are, do not end a line. (Go's "
+    "encoder escapes the first two, and not the third.)",
+    faults=("injection:separators",),
+    cases=("plain-text",),
+    broken=dies,
+)
+def only_lf_ends_a_line(seen: Observation) -> Iterator[Finding]:
+    """The same events."""
+    yield from same_events(seen)
+
+
+@_rule(
     "OLL-020",
     "an error is an error, whatever follows it",
     group="errors",
