@@ -20,12 +20,12 @@ import pytest
 
 from streamgauge.chat import ChatRequest
 from streamgauge.cli import main
-from streamgauge.errors import BackendError
+from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.events import End, Event, Finish, Start, TextDelta, ToolCallDelta, Usage
 from streamgauge.message import Message
 from streamgauge.probe import NO_SUCH_MODEL, Target, exchanges, first_model, probes
-from streamgauge.recordings import Recording, save
-from streamgauge.registry import get_dialect
+from streamgauge.recordings import Recording, save, shipped
+from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.script import Piece, Script
 from streamgauge.server import Mount, Received, ReplayServer
 from streamgauge.trace import Trace
@@ -44,6 +44,23 @@ def answer(body: bytes, status: int = 200, headers: tuple[tuple[str, str], ...] 
 
 def error(status: int, message: str) -> Script:
     return answer(CHAT.error_body(status, message), status)
+
+
+def with_logprobs(frame: bytes) -> bytes:
+    """The chunk of a server whose tokens are its deltas."""
+    kind, _, data = frame.partition(b" ")
+    chunk = json.loads(data) if data.startswith(b"{") else {}
+    for choice in chunk.get("choices", ()):
+        if said := choice["delta"].get("content"):
+            choice["logprobs"] = logprobs(said)
+    return b"%b %b\n\n" % (kind, json.dumps(chunk).encode()) if chunk else frame
+
+
+def logprobs(*tokens: str) -> dict[str, Any]:
+    return {
+        "content": [{"token": t, "logprob": -0.5, "bytes": list(t.encode()), "top_logprobs": []} for t in tokens],
+        "refusal": None,
+    }
 
 
 def events_for(asked: dict[str, Any]) -> list[Event]:
@@ -66,6 +83,8 @@ def completion(asked: dict[str, Any]) -> bytes:
     if asked.get("tools"):
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if asked.get("tools") else "stop"}
+    if asked.get("logprobs"):
+        choice["logprobs"] = logprobs("Hello", " thére")
     head = {"id": "c-2", "object": "chat.completion", "created": 1_700_000_000, "model": asked["model"]}
     usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     return json.dumps({**head, "choices": [choice], "usage": usage}).encode()
@@ -83,7 +102,8 @@ def good_server(received: Received) -> Script:
         return error(400, "messages is empty")
     if not asked.get("stream"):
         return answer(completion(asked))
-    pieces = tuple(Piece(frame) for frame in CHAT.encode(events_for(asked)))
+    frames = CHAT.encode(events_for(asked))
+    pieces = tuple(Piece(with_logprobs(frame) if asked.get("logprobs") else frame) for frame in frames)
     return Script(dialect=CHAT, pieces=pieces, headers=STREAM)
 
 
@@ -164,6 +184,7 @@ def test_every_kind_of_request_is_sent(mounted: Callable[..., Mount]) -> None:
     assert any(a.get("stream_options") for a in asked)
     assert any(a.get("n") == 2 for a in asked)
     assert any(a.get("stop") for a in asked)
+    assert any(a.get("logprobs") and a.get("stream") for a in asked)
     assert sum(bool(a.get("tools")) for a in asked) >= 2
     assert len({a.get("max_tokens") for a in asked}) >= 3
 
@@ -217,6 +238,55 @@ def test_the_first_listed_model_is_asked(mounted: Callable[..., Mount], capsys: 
     assert main(["check", mount.base_url, "--rule", "HTTP-001"]) == 0
     model = json.loads(mount.requests[1].body)["model"]
     assert f"asking {model}" in capsys.readouterr().err
+
+
+def test_a_provider_stands_for_its_endpoint(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint is asked in the provider's dialect, with its key; of a library the reader is told who judges it."""
+    mount = mounted(good_server)
+    words = ["--base-url", mount.base_url, "--model", "m", "--rule", "OAC-001"]
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert main(["check", "openai-chat", *words]) == 0
+    assert all(r.path.endswith("/chat/completions") for r in mount.requests)
+    assert {r.headers.get("authorization") for r in mount.requests} == {"Bearer ***"}
+    assert "judges the library" not in capsys.readouterr().err
+    assert main(["check", "openai", *words]) == 0
+    assert "streamgauge client openai judges the library itself" in capsys.readouterr().err
+
+
+def test_a_file_comes_before_a_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that is called like a provider is the file."""
+    (tmp_path / "openai").write_bytes(BODY)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "openai", "--rule", "OAC-001"]) == 0
+    assert "openai: openai-chat, as an event has" in capsys.readouterr().err
+
+
+def test_a_dialect_without_a_list_of_models() -> None:
+    """The model has to be named, but for a dialect whose requests name none."""
+    assert first_model("http://127.0.0.1:1", get_dialect("huggingface-tgi")) == ""
+    with pytest.raises(StreamgaugeError, match="bedrock-converse has no list of models: name the --model"):
+        first_model("http://127.0.0.1:1", get_dialect("bedrock-converse"))
+
+
+@pytest.mark.parametrize("dialect", sorted(all_dialects()))
+def test_every_dialect_is_judged_live(server: ReplayServer, dialect: str, tmp_path: Path) -> None:
+    """A recording that is played for each request is judged in every dialect: nothing errors, most rules pass."""
+    report = tmp_path / "out.json"
+    spoken = get_dialect(dialect)
+    names = [name for name, recording in shipped().items() if recording.dialect == dialect]
+    case = next((name for name in names if name.endswith("/plain-text")), names[0])
+    url = f"{server.url}/play/{case}{spoken.base_path}"
+    assert main(["check", url, "--dialect", dialect, "--model", "m", "--json", str(report)]) in (0, 1)
+    found = json.loads(report.read_text())
+    assert found["summary"]["error"] == 0
+    assert found["summary"]["pass"] > 150
+    failed = {(v["rule"], v["case"]) for v in found["verdicts"] if v["verdict"] == "fail"}
+    # A recording is the same whatever was asked: usage that was not asked for, one choice where two were.
+    assert failed <= {("USE-003", "no-usage"), ("OAC-024", "two-choices")}
 
 
 @pytest.mark.parametrize(
@@ -516,6 +586,11 @@ def test_every_shipped_recording_can_be_checked(capsys: pytest.CaptureFixture[st
         (["no/such/file"], "no such file: no/such/file"),
         (["localhost:8000/v1"], "give its URL: http://localhost:8000/v1"),
         (["openai"], "streamgauge client openai"),
+        (["openai-chat"], "openai-chat: which endpoint? give --base-url"),
+        (["openai", "--base-url", "http://127.0.0.1:1/v1", "--dialect", "ollama-chat"], "openai speaks openai-chat"),
+        (["x", "--base-url", "http://127.0.0.1:1/v1"], "--base-url goes with the name of a provider"),
+        (["x", "--json", "."], "can't write .: it is a directory"),
+        (["x", "--html", f"{__file__}/x"], "is no directory"),
         (["."], "is a directory"),
         (["x", "--dialect", "openai-caht"], "did you mean 'openai-chat'?"),
         (["x", "--dialect", "sse"], "sse is a framing"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,6 +221,58 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(SAFETY) == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_matrix_whose_reader_goes_away_is_no_failure(tmp_path: Path) -> None:
+    """rich ends the process with 1 then, which would say that a subject fell short."""
+    shown = [*COMMAND, "client", "openai-chat", "--rule", "SSE-011", "--case", "plain-text", "--path", "sync"]
+    with subprocess.Popen(shown, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert all(line.startswith("runs ") for line in process.stderr)
+        assert process.wait(SAFETY) == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+@pytest.mark.parametrize(
+    ("words", "code"), [("rules OAC-016 >&-", 0), ("rules NOPE 2>&-", 2), ("rules NOPE >&- 2>&- <&-", 2)]
+)
+def test_closed_standard_streams(words: str, code: int) -> None:
+    """A standard stream that the caller closed is none to write to, and no bug of ours."""
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} {words}"], capture_output=True, timeout=SAFETY, text=True
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
+def test_closed_standard_input_is_empty() -> None:
+    """A command that is to read it says so."""
+    done = subprocess.run(
+        ["sh", "-c", f"exec {shlex.join(COMMAND)} decode - <&-"], capture_output=True, timeout=SAFETY, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "Error: standard input is empty: there is nothing in it\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_no_bug() -> None:
+    """Output that can't be written ends the command with one line that says why."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, "rules"], stdout=full, stderr=subprocess.PIPE, timeout=SAFETY)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Error: can't write the output: ")
+
+
+def test_a_long_list_of_names_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that resembles none is answered by one line that can be read."""
+    assert main(["rules", "xyzzy"]) == 2
+    err = capsys.readouterr().err
+    assert "unknown rule 'XYZZY'; known: AGG-001" in err
+    assert " more" in err
+    assert len(err) < 600
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -43,6 +43,7 @@ class ChatRequest:
     n: int = 1
     tools: tuple[Tool, ...] = ()
     include_usage: bool = True
+    logprobs: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MOST_LISTED = 40
+"""Names that a message lists at most: it is to be read."""
+
 
 class StreamgaugeError(Exception):
     """The call was wrong, or the harness could not do its work; the message says what to do (exit code 2)."""
@@ -14,7 +17,9 @@ class UnknownNameError(StreamgaugeError):
         import difflib
 
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known) or 'none'}"
+        listed = ", ".join(known[:MOST_LISTED]) or "none"
+        more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known: {listed}{more}"
         super().__init__(f"unknown {kind} {name!r}{hint}")
 
 

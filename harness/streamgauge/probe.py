@@ -97,6 +97,7 @@ def probes(dialect: Dialect, model: str) -> tuple[Probe, ...]:
         Probe(name="tools", request=weather, twin=True),
         Probe(name="parallel-tools", request=cities),
         Probe(name="two-choices", request=replace(plain, n=2)),
+        Probe(name="logprobs", request=replace(plain, logprobs=True), twin=True),
         Probe(name="bad-json", request=plain, spoil=lambda content: content[: len(content) // 2]),
         Probe(name="unknown-model", request=replace(plain, model=NO_SUCH_MODEL)),
         Probe(name="no-messages", request=replace(plain, messages=())),
@@ -121,6 +122,7 @@ def _expressible(wanted: tuple[Probe, ...], dialect: Dialect) -> Iterator[Probe]
         "tools": {"tools": ()},
         "parallel-tools": {"tools": ()},
         "two-choices": {"n": 1},
+        "logprobs": {"logprobs": False},
         "unknown-model": {"model": plain.model},
     }
     for probe in wanted:
@@ -130,11 +132,15 @@ def _expressible(wanted: tuple[Probe, ...], dialect: Dialect) -> Iterator[Probe]
 
 
 def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: float = 60.0) -> str:
-    """The first model that the endpoint lists.
+    """The first model that the endpoint lists; "" where requests of the dialect name none.
 
-    Raises BackendError where it lists none: it says what to do.
+    Raises BackendError where it lists none, StreamgaugeError where the dialect has no list: it says what to do.
     """
-    url = join_url(base_url, dialect.models_path or "/")
+    if dialect.request(ChatRequest.of("", model="")) == dialect.request(ChatRequest.of("", model=NO_SUCH_MODEL)):
+        return ""
+    if not dialect.models_path:
+        raise StreamgaugeError(f"{dialect.name} has no list of models: name the --model")
+    url = join_url(base_url, dialect.models_path)
     key = {dialect.auth.header: dialect.auth.prefix + api_key} if api_key else {}
     try:
         answer = httpx2.get(url, headers=key, timeout=timeout, trust_env=not is_loopback(url), verify=trust())

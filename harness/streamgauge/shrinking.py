@@ -10,7 +10,7 @@ from typing import Self
 
 from streamgauge.conformance import Conformance, Job, Selection, plan
 from streamgauge.dialect import Dialect
-from streamgauge.errors import StreamgaugeError, UnavailableError
+from streamgauge.errors import StreamgaugeError, UnavailableError, UnknownNameError
 from streamgauge.events import End, Event, Finish, Start, TextDelta, Usage
 from streamgauge.faults import parse_faults
 from streamgauge.observation import Path
@@ -76,8 +76,8 @@ class Trial:
         """A shipped recording under each of these faults; raises UnknownNameError."""
         recording = shipped().get(f"{self.dialect.name}/{name}")
         if recording is None:
-            known = ", ".join(r.name for r in shipped().values() if r.dialect == self.dialect.name)
-            raise StreamgaugeError(f"unknown case {name!r} of {self.dialect.name}; known: {known}")
+            known = sorted(r.name for r in shipped().values() if r.dialect == self.dialect.name)
+            raise UnknownNameError("case", name, known)
         return (Case(recording, spec) for spec in specs)
 
     def first(self, cases: Iterable[Case]) -> Case:

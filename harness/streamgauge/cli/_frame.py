@@ -81,6 +81,11 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE:
                 raise _Closed from error
             raise
+        except SystemExit as stop:
+            # rich ends the process with 1 when its reader goes away.
+            if isinstance(stop.__context__, BrokenPipeError):
+                raise _Closed from stop
+            raise
 
 
 def _tree(module: str) -> ast.Module:
@@ -121,6 +126,7 @@ def _root() -> None:
 def run(argv: Sequence[str] | None) -> int:
     """The exit code of a call; what went wrong is one line on standard error."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _complete_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a stream's text may hold what a terminal can't show
@@ -139,6 +145,13 @@ def run(argv: Sequence[str] | None) -> int:
     except Exception as error:
         _complain(error, words)
         return HARNESS
+
+
+def _complete_streams() -> None:
+    """Put nothing where a standard stream is closed (`>&-`): Python has None there, which has no methods."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for the process's life
 
 
 def _code(result: Any) -> int:
@@ -167,6 +180,8 @@ def _explain(error: Exception) -> str:
             return str(error)
         case OSError(filename=str() as name, strerror=str() as reason):
             return f"{name}: {reason}"
+        case OSError(errno=errno.ENOSPC, strerror=str() as reason):
+            return f"can't write the output: {reason}"
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
     return (

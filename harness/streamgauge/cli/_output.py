@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,26 +16,54 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.report.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def json_option(command: F) -> F:
     """`--json FILE|-`, the parameter `json_file`."""
     option = click.option(
-        "--json", "json_file", metavar="FILE|-", help="Write the result as JSON; - is standard output."
+        "--json",
+        "json_file",
+        metavar="FILE|-",
+        callback=writable,
+        help="Write the result as JSON; - is standard output.",
     )
     return option(command)
 
 
+def writable(_context: click.Context, _option: click.Parameter, target: T) -> T:
+    """For an option that names a file to write: it is looked at before the work whose result it is to hold.
+
+    "-" is standard output, None no file; a folder that is missing will be made.
+    Raises StreamgaugeError where it can't be written.
+    """
+    if target is None or str(target) == "-":
+        return target
+    path = Path(str(target))
+    near = next((p for p in (path, *path.parents) if p.exists()), path)
+    if path.is_dir():
+        reason = "it is a directory"
+    elif near != path and not near.is_dir():
+        reason = f"{near} is no directory"
+    elif not os.access(near, os.W_OK):
+        reason = f"no permission to write {near}"
+    else:
+        return target
+    raise StreamgaugeError(f"can't write {path}: {reason}")
+
+
 def write(target: str, content: str) -> None:
-    """Write to a file, or to standard output where the target is "-".
+    """Write to a file, making the folder where it is missing, or to standard output where the target is "-".
 
     Raises StreamgaugeError where the file can't be written.
     """
     if target == "-":
         click.echo(content, nl=False)
         return
+    path = Path(target)
     try:
-        Path(target).write_text(content, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
     except OSError as error:
         raise StreamgaugeError(f"can't write {target}: {error.strerror}") from error
 

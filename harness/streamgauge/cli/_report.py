@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from streamgauge.cli._output import writable
+
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path, dir_okay=False)
 DASH = click.Path(path_type=Path, allow_dash=True)
@@ -20,10 +22,10 @@ def report_options(command: F) -> F:
         click.option(
             "--expected-failures", type=FILE, help="TOML file of what is known to fail; a stale entry is red."
         ),
-        click.option("--json", "json_file", type=DASH, help="Report as JSON; - is stdout."),
-        click.option("--junit", type=FILE, help="Report as JUnit XML."),
-        click.option("--html", type=FILE, help="Report as one HTML page."),
-        click.option("--markdown", type=FILE, help="Report as Markdown."),
+        click.option("--json", "json_file", type=DASH, callback=writable, help="Report as JSON; - is stdout."),
+        click.option("--junit", type=FILE, callback=writable, help="Report as JUnit XML."),
+        click.option("--html", type=FILE, callback=writable, help="Report as one HTML page."),
+        click.option("--markdown", type=FILE, callback=writable, help="Report as Markdown."),
     )
     for option in reversed(options):
         command = option(command)

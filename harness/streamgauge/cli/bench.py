@@ -9,7 +9,7 @@ import click
 
 from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated, key_of
-from streamgauge.cli._output import json_option, write
+from streamgauge.cli._output import json_option, writable, write
 
 if TYPE_CHECKING:
     from streamgauge.instrument.bench import Plan
@@ -47,9 +47,9 @@ SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--calibration", type=FILE, help="A file of streamgauge calibrate --json. Default: a quick one.")
 @click.option("--fail-if", "thresholds", multiple=True, metavar="T", help="Like 'ttft.p99 > 300ms', 'errors > 0'.")
 @json_option
-@click.option("--html", type=FILE, help="Report as one HTML page.")
-@click.option("--csv", type=FILE, help="Report as CSV.")
-@click.option("--markdown", type=FILE, help="Report as Markdown.")
+@click.option("--html", type=FILE, callback=writable, help="Report as one HTML page.")
+@click.option("--csv", type=FILE, callback=writable, help="Report as CSV.")
+@click.option("--markdown", type=FILE, callback=writable, help="Report as Markdown.")
 def command(**options: Any) -> int:
     """Measure each PROVIDER (default: openai-chat) on its sync path, its async path and by the wire probe.
 

@@ -137,6 +137,8 @@ def encode_request(request: ChatRequest) -> WireRequest:
     body |= {name: value for name, value in options.items() if value is not None}
     if request.stop:
         body["stop_sequences"] = list(request.stop)
+    if request.logprobs:
+        body["logprobs"] = True
     if request.tools:
         functions = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in request.tools]
         body["tools"] = [{"type": "function", "function": f} for f in functions]

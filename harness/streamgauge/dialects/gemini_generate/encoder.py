@@ -133,13 +133,17 @@ def encode_request(request: ChatRequest) -> WireRequest:
     config: dict[str, Any] = {"maxOutputTokens": request.max_tokens, "temperature": request.temperature}
     config |= {"seed": request.seed, "stopSequences": list(request.stop) or None}
     config |= {"candidateCount": request.n if request.n != 1 else None}
+    config |= {"responseLogprobs": True if request.logprobs else None}
     if config := {name: value for name, value in config.items() if value is not None}:
         body["generationConfig"] = config
     if request.tools:
         functions = [{"name": t.name, "description": t.description, "parameters": t.parameters} for t in request.tools]
         body["tools"] = [{"functionDeclarations": functions}]
     method = "streamGenerateContent?alt=sse" if request.stream else "generateContent"
-    return WireRequest(f"/models/{request.model}:{method}", body | request.extra)
+    # The list of models has resource names, "models/..."; the vendor's SDKs take them and bare ones.
+    named = request.model.startswith(("models/", "tunedModels/"))
+    name = request.model if named else f"models/{request.model}"
+    return WireRequest(f"/{name}:{method}", body | request.extra)
 
 
 def _turn(message: ChatMessage) -> dict[str, Any]:

@@ -145,7 +145,8 @@ def _options(request: ChatRequest) -> dict[str, Any]:
     options: dict[str, Any] = {"num_predict": request.max_tokens, "temperature": request.temperature}
     options |= {"seed": request.seed, "stop": list(request.stop) or None}
     given = {name: value for name, value in options.items() if value is not None}
-    return {"options": given} if given else {}
+    asked: dict[str, Any] = {"options": given} if given else {}
+    return asked | {"logprobs": True} if request.logprobs else asked
 
 
 def encode_chat(request: ChatRequest) -> WireRequest:

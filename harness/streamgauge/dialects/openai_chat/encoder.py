@@ -146,6 +146,8 @@ def encode_request(request: ChatRequest) -> WireRequest:
         body["stop"] = list(request.stop)
     if request.tools:
         body["tools"] = [_tool(t) for t in request.tools]
+    if request.logprobs:
+        body["logprobs"] = True
     return WireRequest("/chat/completions", body | request.extra)
 
 

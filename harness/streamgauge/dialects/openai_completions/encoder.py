@@ -67,4 +67,6 @@ def encode_request(request: ChatRequest) -> WireRequest:
         body["n"] = request.n
     if request.stop:
         body["stop"] = list(request.stop)
+    if request.logprobs:
+        body["logprobs"] = 1
     return WireRequest("/completions", body | request.extra)

@@ -228,6 +228,8 @@ def encode_request(request: ChatRequest) -> WireRequest:
             {"type": "function", "name": t.name, "description": t.description, "parameters": t.parameters}
             for t in request.tools
         ]
+    if request.logprobs:
+        body["include"] = ["message.output_text.logprobs"]
     return WireRequest("/responses", body | request.extra)
 
 
