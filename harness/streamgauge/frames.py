@@ -12,6 +12,7 @@ from streamgauge.sse import Comment, Unfinished
 from streamgauge.wire import Undecodable, parse
 
 DONE = "[DONE]"
+_NO_EVENTS = (Comment, Unfinished, Malformed)
 
 
 @dataclass(slots=True)
@@ -60,28 +61,30 @@ def read_object(frame: Any, ending: Ending, out: list[Event]) -> dict[str, Any] 
 
     The sentinel [DONE] is no event of most dialects, but many services and proxies append it: it says nothing.
     """
-    if isinstance(frame, Comment):
-        out.append(KeepAlive(frame.text.strip(), span=frame.span))
-        return None
-    if isinstance(frame, Unfinished):
-        return None  # it was cut: nothing of it may be delivered, and eof() tells that something is missing
-    if isinstance(frame, Malformed):
-        ending.malformed = True
-        out.append(frame)
-        return None
-    if frame.data.strip() == DONE:
-        out.append(KeepAlive(DONE, span=frame.span))
+    if isinstance(frame, _NO_EVENTS):
+        _not_an_event(frame, ending, out)
         return None
     value = parse(frame.data)
-    if ending.ended:
+    if isinstance(value, dict) and not ending.ended:
+        return value
+    if frame.data.strip() == DONE:
+        out.append(KeepAlive(DONE, span=frame.span))
+    elif ending.ended:
         ending.bad("data after the terminator", frame.data, frame.span, out)
     elif isinstance(value, Undecodable):
         ending.bad(f"not JSON: {value.reason}", frame.data, frame.span, out)
-    elif not isinstance(value, dict):
-        ending.bad("not a JSON object", frame.data, frame.span, out)
     else:
-        return value
+        ending.bad("not a JSON object", frame.data, frame.span, out)
     return None
+
+
+def _not_an_event(frame: Comment | Unfinished | Malformed, ending: Ending, out: list[Event]) -> None:
+    """What is unfinished was cut: nothing of it may be delivered, and `eof` tells that something is missing."""
+    if isinstance(frame, Comment):
+        out.append(KeepAlive(frame.text.strip(), span=frame.span))
+    elif isinstance(frame, Malformed):
+        ending.malformed = True
+        out.append(frame)
 
 
 def last_usage(events: Iterable[Event]) -> Usage | None:

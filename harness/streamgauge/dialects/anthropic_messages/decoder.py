@@ -7,7 +7,9 @@ block and delta types as generated from Anthropic's API specification in anthrop
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from streamgauge.events import (
     Event,
@@ -24,11 +26,27 @@ from streamgauge.events import (
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import count, elements, members, text
+from streamgauge.sse import ServerSentEvent
+from streamgauge.wire import count, elements, members, text, typed
 
 CLIENT_TOOL = "tool_use"
 SERVER_TOOL = "_tool_use"
 """Calls that Anthropic runs itself (server_tool_use, mcp_tool_use) end so; their results are `*_tool_result` blocks."""
+
+
+class _Text(msgspec.Struct, gc=False):
+    type: Literal["text_delta"]
+    text: str
+
+
+class _TextEvent(msgspec.Struct, gc=False):
+    """An event that says a piece of text, as most do: read typed, at half the cost of `payload`."""
+
+    type: Literal["content_block_delta"]
+    delta: _Text
+
+
+_read_text = msgspec.json.Decoder(_TextEvent).decode
 
 
 @dataclass(slots=True)
@@ -54,6 +72,11 @@ class MessagesInterpreter:
         self._completed = False  # whether it has said its stop_reason, after which nothing more comes
 
     def frame(self, frame: Any, out: list[Event]) -> None:
+        if isinstance(frame, ServerSentEvent) and not self._ending.ended:
+            plain = typed(_read_text, frame.data)
+            if plain is not None and plain.delta.text:
+                out.append(TextDelta(plain.delta.text, span=frame.span))
+                return
         payload = read_object(frame, self._ending, out)
         if payload is None:
             return

@@ -12,6 +12,8 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from streamgauge.dialects.anthropic_messages.decoder import MessagesInterpreter
 from streamgauge.dialects.bedrock.payloads import METRICS, ModelStream, chat_chunk, usage
 from streamgauge.dialects.openai_chat.decoder import ChatInterpreter
@@ -31,7 +33,7 @@ from streamgauge.events import (
 from streamgauge.eventstream import EventMessage
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import Undecodable, elements, members, parse, text
+from streamgauge.wire import Undecodable, elements, members, parse, text, typed
 
 CONVERSE_EVENTS = (
     "messageStart",
@@ -42,6 +44,19 @@ CONVERSE_EVENTS = (
     "metadata",
 )
 AGENT_EVENTS = ("trace", "returnControl", "files")
+
+
+class _Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    text: str
+
+
+class _TextEvent(msgspec.Struct, gc=False):
+    """A contentBlockDelta that says a piece of text, as most do: read typed, at half the cost of `payload`."""
+
+    delta: _Text
+
+
+_read_text = msgspec.json.Decoder(_TextEvent).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,11 @@ class BedrockInterpreter:
             if frame.kind != "event" or frame.type.endswith("Exception"):
                 self._exception(frame, out)
                 return
+            if frame.type == "contentBlockDelta" and not self._ending.ended:
+                plain = typed(_read_text, frame.data)
+                if plain is not None and plain.delta.text:
+                    out.append(TextDelta(plain.delta.text, span=frame.span))
+                    return
             if not frame.data:  # "headersOnly": an event whose members are all headers has no payload
                 out.append(KeepAlive(frame.type, span=frame.span))
                 return

@@ -6,7 +6,9 @@ Streaming Responses" (https://docs.cohere.com/v2/docs/streaming); the events as 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from streamgauge.events import (
     Event,
@@ -22,7 +24,31 @@ from streamgauge.events import (
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import count, elements, members, text
+from streamgauge.sse import ServerSentEvent
+from streamgauge.wire import count, elements, members, text, typed
+
+
+class _Text(msgspec.Struct, gc=False):
+    text: str
+    thinking: None = None
+
+
+class _Said(msgspec.Struct, gc=False):
+    content: _Text
+
+
+class _Delta(msgspec.Struct, gc=False):
+    message: _Said
+
+
+class _TextEvent(msgspec.Struct, gc=False):
+    """An event that says a piece of text, as most do: read typed, at half the cost of `payload`."""
+
+    type: Literal["content-delta"]
+    delta: _Delta
+
+
+_read_text = msgspec.json.Decoder(_TextEvent).decode
 
 
 class ChatInterpreter:
@@ -35,6 +61,11 @@ class ChatInterpreter:
         self._calls: dict[Any, int] = {}  # number of the call by its index
 
     def frame(self, frame: Any, out: list[Event]) -> None:
+        if isinstance(frame, ServerSentEvent) and not self._ending.ended:
+            plain = typed(_read_text, frame.data)
+            if plain is not None and (said := plain.delta.message.content.text):
+                out.append(TextDelta(said, span=frame.span))
+                return
         payload = read_object(frame, self._ending, out)
         if payload is None:
             return

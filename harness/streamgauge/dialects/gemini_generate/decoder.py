@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamgauge.dialects.gemini_generate.partial_args import PartialArgs
+from streamgauge.dialects.gemini_generate.plain import read_plain
 from streamgauge.events import (
     Event,
     Finish,
@@ -24,9 +25,9 @@ from streamgauge.events import (
     to_json,
 )
 from streamgauge.frames import Ending, read_object
-from streamgauge.json_array import JSONArrayDecoder
+from streamgauge.json_array import Element, JSONArrayDecoder
 from streamgauge.message import Message, assemble
-from streamgauge.sse import DEFAULT_LIMIT, SSEDecoder
+from streamgauge.sse import DEFAULT_LIMIT, ServerSentEvent, SSEDecoder
 from streamgauge.wire import count, elements, members, text
 
 _WHITE = b" \t\r\n"
@@ -103,6 +104,11 @@ class GenerateInterpreter:
         self._blocked = False
 
     def frame(self, frame: Any, out: list[Event]) -> None:
+        if self._id and self._model and isinstance(frame, (ServerSentEvent, Element)):
+            choice = read_plain(frame.data, frame.span, out)
+            if choice is not None:
+                self._seen.add(choice)
+                return
         payload = read_object(frame, self._ending, out)
         if payload is not None:
             self.payload(payload, frame.span, out)

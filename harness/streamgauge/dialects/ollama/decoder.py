@@ -6,7 +6,9 @@ and "Errors" (https://docs.ollama.com/api/errors).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from streamgauge.events import (
     Event,
@@ -24,7 +26,28 @@ from streamgauge.events import (
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import count, elements, members, text
+from streamgauge.ndjson import Line
+from streamgauge.wire import count, elements, members, text, typed
+
+
+class _Said(msgspec.Struct, gc=False, frozen=True):
+    content: str = ""
+    thinking: Literal[""] = ""
+    tool_calls: None = None
+
+
+class _Text(msgspec.Struct, gc=False):
+    """An object that says a piece of text, as most do: read typed, at half the cost of `payload`."""
+
+    done: Literal[False]
+    message: _Said = _Said()
+    response: str = ""
+    thinking: Literal[""] = ""
+    tool_calls: None = None
+    error: None = None
+
+
+_read_text = msgspec.json.Decoder(_Text).decode
 
 
 class OllamaInterpreter:
@@ -38,6 +61,11 @@ class OllamaInterpreter:
         self._calls = 0
 
     def frame(self, frame: Any, out: list[Event]) -> None:
+        if self._started and isinstance(frame, Line) and not self._ending.ended:
+            plain = typed(_read_text, frame.data)
+            if plain is not None and (said := plain.message.content or plain.response):
+                out.append(TextDelta(said, span=frame.span))
+                return
         payload = read_object(frame, self._ending, out)
         if payload is not None:
             self.payload(payload, frame.span, out)

@@ -27,17 +27,23 @@ from streamgauge.events import (
 )
 from streamgauge.message import Message, assemble
 from streamgauge.sse import Comment, Frame, ServerSentEvent, Unfinished
-from streamgauge.wire import DEEPEST, Undecodable, count, elements, members, parse, text
+from streamgauge.wire import Undecodable, count, elements, members, parse, text, typed
 
 DONE = "[DONE]"
-SHORT = 2 * DEEPEST
-"""Characters of a chunk that is tried as plain text first: one so short is never nested too deeply."""
 TRIES = 8
 """Chunks in a row that are tried as plain text and are none, before the others are not tried any more."""
 
 
 class _Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A delta of text; some services send its other members in each chunk, with nothing in them."""
+
     content: str
+    role: Any = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning: None = None
+    reasoning_content: None = None
 
 
 class _TextChoice(msgspec.Struct, gc=False):
@@ -138,7 +144,7 @@ class ChatInterpreter:
             self._bad("data after the terminator", event, out)
             return
         data = event.data
-        if self._misses < TRIES and len(data) <= SHORT and self._id and self._model and event.type != "error":
+        if self._misses < TRIES and self._id and self._model and event.type != "error":
             if self._quick(data, event.span, out):
                 self._misses = 0
                 return
@@ -161,9 +167,8 @@ class ChatInterpreter:
 
         What does not fit the plainest schema to the letter is left to `payload`, which reads anything.
         """
-        try:
-            chunk = _read_text(data)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        chunk = typed(_read_text, data)
+        if chunk is None:
             return False
         choice = chunk.choices[0]
         if not choice.delta.content or chunk.object == "error":

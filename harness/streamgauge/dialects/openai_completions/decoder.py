@@ -13,7 +13,7 @@ import msgspec
 from streamgauge.dialects.openai_chat.decoder import ChatInterpreter, read_completion
 from streamgauge.events import Event, Span, TextDelta
 from streamgauge.message import Message
-from streamgauge.wire import elements, members
+from streamgauge.wire import elements, members, typed
 
 
 class _TextChoice(msgspec.Struct, gc=False):
@@ -44,9 +44,8 @@ class CompletionInterpreter(ChatInterpreter):
 
     def _quick(self, data: str, span: Span, out: list[Event]) -> bool:
         """Take a chunk that is one piece of text and nothing else, as most are, at half the cost of `payload`."""
-        try:
-            chunk = _read_text(data)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        chunk = typed(_read_text, data)
+        if chunk is None:
             return False
         choice = chunk.choices[0]
         if not choice.text or chunk.object == "error":
