@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from streamgauge.dialects.openai_responses import _samples as responses
 from streamgauge.engine import judge
 from streamgauge.recordings import Recording, shipped
 from streamgauge.registry import get_dialect
-from streamgauge.rulebook.unjudged import UNJUDGED
 from streamgauge.rules import Exchange, Verdict, get_rule, rulebook, rules_for
 from streamgauge.trace import Arrival, Trace
 
@@ -112,21 +110,6 @@ def test_real_servers_fail_where_they_truly_depart(shared: Path) -> None:
             if verdict.verdict == "fail" and get_rule(verdict.rule).applies == ("openai-responses",):
                 found.add((path.parent.name, verdict.rule))
     assert found == set(CAPTURED)
-
-
-@pytest.mark.shared
-def test_catalogue_is_covered(shared: Path) -> None:
-    """Every requirement of the catalogue for these dialects is a rule of the same role and keyword."""
-    text = (shared / "catalogue" / "rules.yaml").read_text(encoding="utf-8")
-    scope = ("openai-responses", "open-responses", "gemini", "ollama")
-    number = 0
-    for block in re.split(r"(?m)^(?=- id: )", text)[1:]:
-        entry = dict(re.findall(r"(?m)^[- ] (\w+): (\S.*)$", block))
-        if entry["dialect"] in scope and entry["id"] not in UNJUDGED:
-            number += 1
-            rule = get_rule(entry["id"])
-            assert (rule.role, rule.keyword) == (entry["role"], entry["severity"]), entry["id"]
-    assert number > 30
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ class Example:
     headers_at: float | None = None
     ended: TraceEnd = "eof"
     dialect: str = ""
+    accept_encoding: str | None = None
     siblings: Mapping[str, Example] = field(default_factory=dict)
 
     def exchange(self, dialect: Dialect) -> Exchange:
@@ -180,6 +181,7 @@ class Example:
             ended_at=times[-1],
             request=self.request,
             timed=bool(self.times),
+            accept_encoding=self.accept_encoding,
         )
         siblings = {name: example.exchange(dialect) for name, example in self.siblings.items()}
         return Exchange(dialect, trace, self.reference, siblings)

@@ -25,7 +25,8 @@ class Trace:
     """All arrivals of one response.
 
     status and headers are None where only the body is known (a file). `request` is the JSON body that asked.
-    Times are in seconds since the request was sent; `timed` says whether they mean anything.
+    Times are in seconds since the request was sent; `timed` says whether they mean anything. `accept_encoding` is that
+    of the request, None where it is not known.
     """
 
     arrivals: tuple[Arrival, ...]
@@ -37,6 +38,7 @@ class Trace:
     request: Mapping[str, Any] | None = None
     timed: bool = False
     http_version: str = "HTTP/1.1"
+    accept_encoding: str | None = None
     note: str = ""
 
     @property

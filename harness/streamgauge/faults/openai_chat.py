@@ -87,6 +87,26 @@ def odd_finish(script: Script, argument: str) -> Script:
 
 
 @fault(
+    "F-E03c",
+    "failed-finish",
+    "finish_reason error, and nothing else that tells of the error",
+    layer="dialect",
+    effect="damaged",
+    applies=CHAT,
+    expected="the library's error, or the word as it came",
+)
+def failed_finish(script: Script, _: str) -> Script:
+    """OpenRouter documents it beside an error member, which gateways behind it lose."""
+
+    def change(chunk: dict[str, Any]) -> None:
+        for choice in choices(chunk):
+            if choice.get("finish_reason"):
+                choice["finish_reason"] = "error"
+
+    return rewrite(script, change)
+
+
+@fault(
     "F-E04",
     "usage-in-finish",
     "usage in the chunk that has the finish_reason",

@@ -158,6 +158,38 @@ def buffering_off(exchange: Exchange) -> Iterator[Finding]:
 
 
 @server_rule(
+    "HTTP-010",
+    "only an acceptable content coding is used",
+    group="transport",
+    keyword="MUST",
+    basis="de-facto",
+    source="RFC 9110 8.4 and 12.5.3 (from knowledge of the RFC): a coding that the request's Accept-Encoding does not "
+    "list is not acceptable; the origin server SHOULD then send none, hence no failure. Only requests of our own are "
+    "judged, which ask for identity. That an encoder is flushed after each event shows in TIM-001",
+    applies=("all",),
+    needs=("headers",),
+    known=("https://github.com/blinkk/rootjs/issues/1209",),
+    good=Example(body=HELLO, accept_encoding="identity", dialect="openai-chat"),
+    bad=Example(
+        body=HELLO,
+        headers=sse_with(("Content-Encoding", "gzip")),
+        accept_encoding="identity",
+        dialect="openai-chat",
+    ),
+)
+def acceptable_coding(exchange: Exchange) -> Iterator[Finding]:
+    """A content coding is used only if the request's Accept-Encoding allows it."""
+    accepted = exchange.trace.accept_encoding
+    used = header(exchange, "Content-Encoding")
+    if accepted is None:
+        raise NotApplicable("the request's Accept-Encoding is not known")
+    listed = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    for coding in filter(None, (part.strip().lower() for part in (used or "").split(","))):
+        if coding not in {*listed, "identity"} and "*" not in listed:
+            yield Finding(f"a coding of {accepted!r}, or none", f"Content-Encoding: {coding}", _head(exchange))
+
+
+@server_rule(
     "HTTP-011",
     "body is UTF-8 whatever the charset parameter says",
     group="transport",

@@ -124,6 +124,7 @@ class Recorder:
             arrivals=tuple(masked_arrivals(self._arrivals, self._secret)),
             request=self._request.body,
             timed=True,
+            accept_encoding={n.lower(): v for n, v in self._request.headers}.get("accept-encoding"),
             **self._head,
             **self._end,
         )

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from streamgauge.events import ReasoningDelta, TextDelta, Usage
+from streamgauge.events import Event, Finish, ReasoningDelta, TextDelta, Usage
 from streamgauge.observation import Observation
 from streamgauge.rulebook.client_judging import (
     changed,
+    claims_success,
     dies,
     loses_an_event,
     outcome,
@@ -194,6 +195,29 @@ def identity_changes(seen: Observation) -> Iterator[Finding]:
 
 
 @_rule(
+    "ERR-004",
+    "finish_reason error is a failure",
+    group="errors",
+    keyword="MUST",
+    basis="de-facto",
+    source="OpenRouter docs, Streaming and Errors (https://openrouter.ai/docs/api_reference/streaming): a failure in "
+    'the middle has finish_reason "error". Its text binds the clients of OpenRouter; for others it is practice',
+    statement="An answer that ends with finish_reason error is not handed over as if it were complete: the client "
+    "raises, or its caller sees the word.",
+    known=("https://github.com/OleksandrChekhovskyi/hax/issues/15",),
+    faults=("failed-finish",),
+    cases=TEXT,
+    broken=lambda seen: _without(claims_success(seen), Finish),
+)
+def failed_finish(seen: Observation) -> Iterator[Finding]:
+    """A caller who neither gets an error nor the reason takes half an answer for the whole."""
+    yield from prerequisite(seen)
+    told = any(isinstance(e, Finish) and e.reason == "error" for e in seen.run.events)
+    if seen.run.succeeded and not told:
+        yield Finding("an error, or the finish_reason 'error'", outcome(seen.run))
+
+
+@_rule(
     "USE-005",
     "the usage chunk is read",
     group="usage",
@@ -216,7 +240,11 @@ def usage_chunk(seen: Observation) -> Iterator[Finding]:
 
 
 def _without_usage(seen: Observation) -> Observation:
-    kept = [(e, t) for e, t in zip(seen.run.events, seen.run.times, strict=True) if not isinstance(e, Usage)]
+    return _without(seen, Usage)
+
+
+def _without(seen: Observation, kind: type[Event]) -> Observation:
+    kept = [(e, t) for e, t in zip(seen.run.events, seen.run.times, strict=True) if not isinstance(e, kind)]
     return changed(seen, events=tuple(e for e, _ in kept), times=tuple(t for _, t in kept))
 
 

@@ -74,8 +74,8 @@ def role_once(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="SHOULD",
     basis="de-facto",
-    source=f'{EXAMPLE} (role assistant, content ""). Null before tool calls is what OpenAI sends, and not counted; text '
-    "in the role chunk, which nothing breaks on, is only noted",
+    source=f'{EXAMPLE} (role assistant, content ""). Null before tool calls is what OpenAI sends, and not counted; '
+    "text in the role chunk, which nothing breaks on, is only noted",
     applies=("openai-chat",),
     known=(
         "https://github.com/kyutai-labs/unmute/issues/80 (llama-server)",
