@@ -16,7 +16,8 @@ import pytest
 import streamgauge.provider
 from streamgauge.chat import ChatRequest
 from streamgauge.cli import INTERRUPTED, main
-from streamgauge.conformance import Conformance, Job, Selection, disturbed, plan, request_of
+from streamgauge.conformance import Conformance, Job, Selection, plan, request_of
+from streamgauge.conformance.showing import disturbed
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import End, Event
 from streamgauge.provider import Connection, ProviderSpec
@@ -205,7 +206,7 @@ def test_a_client_whose_plain_run_fails_gets_no_skips(install: Install) -> None:
 
 def test_a_client_that_hangs_holds_up_nothing(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up at its deadline, and judged by what it did until then."""
-    monkeypatch.setattr("streamgauge.conformance.PATIENCE", 1.0)
+    monkeypatch.setattr("streamgauge.conformance.playing.PATIENCE", 1.0)
     install(spec("hanging", Hanging, capabilities=frozenset(("sync",))))
     report = run(Selection(providers=("hanging",), rules=("ERR-013",), faults=("truncate:0",)))
     assert [v.verdict for v in report.verdicts] == ["pass"], "a client that hangs does not claim success"
@@ -248,7 +249,7 @@ def test_a_failure_of_the_harness_is_not_the_clients(monkeypatch: pytest.MonkeyP
     def fail(*_: object) -> None:
         raise OSError("no sockets today")
 
-    monkeypatch.setattr("streamgauge.conformance._run", fail)
+    monkeypatch.setattr("streamgauge.conformance.playing.run_of", fail)
     report = run(Selection(providers=("openai-chat",), rules=("SSE-008",), faults=("bom",)))
     assert {v.verdict for v in report.verdicts} == {"error"}
     assert "no sockets today" in report.verdicts[0].reason

@@ -166,7 +166,8 @@ def test_failures_that_say_the_same_are_told_once() -> None:
 def test_the_summary_says_what_was_judged_and_what_the_exit_code_stands_for() -> None:
     """Expected failures are counted apart, skips and errors are not judged, trouble comes first."""
     assert verdict_line(a_report()) == (
-        "8 verdicts judged: 3 pass, 1 non-strict, 1 fail, 1 info, 2 expected failures; not judged: 1 skip, 1 error"
+        "8 verdicts judged in 6 cells: "
+        "3 pass, 1 non-strict, 1 fail, 1 info, 2 expected failures; not judged: 1 skip, 1 error"
     )
     assert headline(a_report()) == "1 error of the harness, 1 unexpected failure, 1 stale expectation"
     assert headline(a_report(verdicts=(said(FIRST, "sync", "pass"),), stale=())) == "No unexpected failure"

@@ -38,6 +38,7 @@ def load(path: Path) -> RunReport:
             stale=tuple(elements(document.get("stale"))),
             notes=tuple(elements(document.get("notes"))),
             partial=document.get("partial") is True,
+            seconds=float(document.get("seconds", 0.0)),
         )
     except (KeyError, TypeError) as error:
         raise StreamgaugeError(f"{path} is no whole report of verdicts: {error}") from error
@@ -81,4 +82,5 @@ def merge(reports: Iterable[RunReport]) -> RunReport:
         stale=tuple(dict.fromkeys(entry for part in parts for entry in part.stale)),
         notes=tuple(note for note in notes if not any(note.startswith(start) for start in lacking)),
         partial=any(part.partial for part in parts),
+        seconds=sum(part.seconds for part in parts),
     )

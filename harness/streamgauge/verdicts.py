@@ -37,6 +37,7 @@ class RunReport:
     started: ISO 8601 with offset. versions: of streamgauge, Python and whatever else matters.
     stale: entries of the expected-failures file that no longer fail, one line of text each; they make the run red.
     notes: what a reader should know, one line each. partial: the run was interrupted, and holds what it had judged.
+    seconds: how long it took; 0.0 where nobody measured it.
     """
 
     started: str
@@ -46,6 +47,7 @@ class RunReport:
     stale: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     partial: bool = False
+    seconds: float = 0.0
     schema: str = field(default=SCHEMA, init=False)
 
     @property
@@ -64,6 +66,11 @@ class RunReport:
         return sum(v.verdict in JUDGED for v in self.verdicts)
 
     @property
+    def cells(self) -> int:
+        """How many cells of the matrix say something: rules, for one subject on one path."""
+        return len({(v.rule, v.subject, v.path) for v in self.verdicts if v.verdict in JUDGED})
+
+    @property
     def exit_code(self) -> int:
         """0 good; 1 something failed that was not expected to, or an expectation is stale; 2 nothing judged, not all
         judged, or an error of the harness (which comes first: it makes the rest doubtful)."""
@@ -77,6 +84,7 @@ class RunReport:
         return {
             "schema": self.schema,
             "started": self.started,
+            "seconds": round(self.seconds, 1),
             "versions": dict(self.versions),
             "subjects": [asdict(s) for s in self.subjects],
             "verdicts": [{**asdict(v), "span": list(v.span)} for v in self.verdicts],

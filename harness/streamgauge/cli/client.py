@@ -66,7 +66,7 @@ def command(
         recordings = beside_shipped(folder).values() if folder else None
         planned = plan(selection, recordings, folder=str(folder or ""))
         entries = expected.load(expected_failures) if expected_failures else ()
-        report = expected.apply(_run(planned), entries, selection)
+        report = expected.apply(_run(planned, selection), entries, selection)
     write_report(report, json_file, files)
     return INTERRUPTED if report.partial else report.exit_code
 
@@ -83,9 +83,12 @@ def _adapters(stack: ExitStack) -> tuple[str, ...]:
     return (stack.enter_context(adapter(program)).name,)
 
 
-def _run(planned: Any) -> Any:
-    from streamgauge.conformance import Conformance
+def _run(planned: Any, selection: Any) -> Any:
+    from streamgauge.conformance import Conformance, judge_in_processes, processes_for
     from streamgauge.report.terminal import Progress
 
+    processes = processes_for(planned)
     with Progress("runs") as progress:
+        if processes > 1:
+            return judge_in_processes(planned, selection, processes, progress.update)
         return Conformance(planned, lambda done, total, job, _: progress.update(done, total, str(job))).run()

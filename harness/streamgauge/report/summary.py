@@ -24,14 +24,26 @@ def headline(report: RunReport) -> str:
 
 
 def verdict_line(report: RunReport) -> str:
-    """How many verdicts say something about a subject, and what each said; outcomes that did not occur are left out."""
+    """How many verdicts say something about a subject, in how many cells of the matrix, in what time; and what each
+    said, where outcomes that did not occur are left out."""
     counts = report.summary
     found = [f"{counts[name]:,} {name}" for name in OUTCOMES if counts[name] and name in JUDGED]
     if counts["expected_failures"]:
         found.append(counted(counts["expected_failures"], "expected failure"))
     rest = [f"{counts[name]:,} {name}" for name in OUTCOMES if counts[name] and name not in JUDGED]
-    judged = f"{counted(report.judged, 'verdict')} judged" + (": " + ", ".join(found) if found else "")
+    taken = f", in {duration(report.seconds)}" if report.seconds else ""
+    judged = f"{counted(report.judged, 'verdict')} judged in {counted(report.cells, 'cell')}{taken}" + (
+        ": " + ", ".join(found) if found else ""
+    )
     return judged + ("; not judged: " + ", ".join(rest) if rest else "")
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 05 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes:,} min {rest:02} s"
 
 
 def paths_of(group: Group) -> str:
