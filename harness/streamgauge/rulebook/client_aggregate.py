@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamgauge.events import Event, Usage, excerpt
+from streamgauge.events import Event, Finish, Usage, excerpt
 from streamgauge.message import Choice
 from streamgauge.observation import Observation
 from streamgauge.rulebook.client_judging import difference, loses_an_event, merged, outcome, prerequisite
@@ -94,5 +94,8 @@ def any_interleaving(seen: Observation) -> Iterator[Finding]:
 
 
 def _by_choice(events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """The events of one choice after the other; usage, which is of none of them, last."""
-    return tuple(sorted(events, key=lambda e: (isinstance(e, Usage), e.choice)))
+    """The events of one choice after the other, each with its finish reason behind; usage, which is of none, last.
+
+    A client that always names one choice's finish reason among another's chunks is blamed for that by AGG-008.
+    """
+    return tuple(sorted(events, key=lambda e: (isinstance(e, Usage), e.choice, isinstance(e, Finish))))
