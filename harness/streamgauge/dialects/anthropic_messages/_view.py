@@ -16,6 +16,7 @@ STARTS = "content_block_start"
 DELTAS = "content_block_delta"
 STOPS = "content_block_stop"
 BLOCK_EVENTS = (STARTS, DELTAS, STOPS)
+KINDS = ("message_start", *BLOCK_EVENTS, "message_delta", "message_stop", "error")
 
 
 class Told(msgspec.Struct, frozen=True, gc=False):
@@ -25,6 +26,11 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     value: dict[str, Any]
     name: str
     span: Span
+
+    @property
+    def documented(self) -> bool:
+        """Whether its type is one of the reference's; one without a type counts, because each event has one."""
+        return not self.kind or self.kind in KINDS
 
 
 @dataclass(slots=True)

@@ -115,13 +115,15 @@ def _view(exchange: Exchange) -> View:
         if span[0] > end:
             found.after.append(span)
         elif isinstance(payload.value, dict):
-            _object(found, payload.value, payload.frame.type == "error", span)
+            _object(found, payload.value, payload.frame.type, span)
     return found
 
 
-def _object(found: View, value: dict[str, Any], named_error: bool, span: Span) -> None:
+def _object(found: View, value: dict[str, Any], name: str, span: Span) -> None:
     error = value.get("error")
-    if error or named_error or value.get("object") == "error":
+    if "choices" not in value and name not in ("message", "error"):
+        return  # an event of a name of its own, which OpenAI's streams do not have: nothing of the completion
+    if error or name == "error" or value.get("object") == "error":
         found.errors.append((error or value, span))
         if "choices" not in value:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import NoneType
+from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import HELLO, WITH_USAGE, chat, chunk, sse, text, usage, whole_chunk
 from streamgauge.dialects.openai_chat._sources import CHUNK, DELTA, OPTIONS
@@ -33,8 +34,8 @@ VENDOR_REASONS = {
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{CHUNK}: required are id, choices, created, model, object. Azure's filter result chunks, which state "
-    "nothing of the completion, count as non-strict",
+    source=f"{CHUNK}: required are id, choices, created, model, object. What states nothing of the completion, as "
+    "Azure's filter results and what gateways add, counts as non-strict: OpenAI may add event types, too",
     applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/ROCm/ATOM/issues/1711",
@@ -50,7 +51,14 @@ def required_members(exchange: Exchange) -> Iterator[Finding]:
         missing = [name for name in REQUIRED if name not in value]
         if missing:
             got = f"no {', '.join(missing)}"
-            yield Finding("id, object, created, model, choices", got, span, mild=is_filter(value))
+            yield Finding(
+                "id, object, created, model, choices", got, span, mild=is_filter(value) or not _is_chunk(value)
+            )
+
+
+def _is_chunk(value: dict[str, Any]) -> bool:
+    """Whether an object says that it is a chunk, or has a choice."""
+    return bool(value.get("choices")) or value.get("object") == OBJECT
 
 
 @server_rule(
@@ -125,7 +133,7 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CHUNK}: finish_reason is one of {', '.join(REASONS)}. Words that another vendor documents for its own "
-    f"service ({', '.join(VENDOR_REASONS)}) count as non-strict",
+    f'service ({", ".join(VENDOR_REASONS)}) count as non-strict, and so does "" in the place of null',
     applies=("openai-chat",),
     known=(
         "https://github.com/ollama/ollama/issues/4357",
@@ -142,7 +150,7 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for finishes in chunks(exchange).finishes.values():
         for reason, span in finishes:
             if not isinstance(reason, str) or reason not in REASONS:
-                documented = isinstance(reason, str) and reason in VENDOR_REASONS
+                documented = isinstance(reason, str) and (reason in VENDOR_REASONS or not reason)
                 yield Finding(" | ".join(REASONS), brief(reason), span, mild=documented)
 
 
