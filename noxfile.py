@@ -24,6 +24,20 @@ CLIENTS = "openai,g4f"
 REPORTS = Path("reports")
 SUITE = ("-m", "not slow", "--numprocesses=auto", "--dist=worksteal")
 """Much of the suite waits on sockets, so two workers are more than twice as fast where there are two cores."""
+LATEST = "--latest"
+MATRIX = (
+    *("--expected-failures", "expected-failures.toml"),
+    *("--json", str(REPORTS / "conformance.json")),
+    *("--junit", str(REPORTS / "junit.xml")),
+    *("--html", str(REPORTS / "conformance.html")),
+    *("--markdown", str(REPORTS / "conformance.md")),
+)
+NAMES = (
+    "import sys; from streamgauge.provider import all_providers as known; "
+    "print(*(spec.name for spec in known().values() if spec.extra == sys.argv[1]))"
+)
+"""A program that prints the providers of an extra."""
+PINS_HEADER = "# What nox -s conformance installs, as constraints; written by: nox -s pins\n"
 
 
 def _interpreters(version: str) -> list[str]:
@@ -49,15 +63,18 @@ def group(name: str) -> list[str]:
     return nox.project.dependency_groups(PROJECT, name)
 
 
-def install_wheel(session: nox.Session, extras: str, *groups: str, upgrade: bool = False) -> None:
-    """Build the wheel and install it: what is tested is what users get, not the source tree."""
+def install_wheel(session: nox.Session, extras: str, *groups: str, upgrade: bool = False, pins: str = "") -> None:
+    """Build the wheel and install it: what is tested is what users get, not the source tree.
+
+    upgrade: take the newest of all that it needs. pins: a file of constraints.
+    """
     out = Path(session.create_tmp()) / "wheel"
     shutil.rmtree(out, ignore_errors=True)
     session.install("build")
     session.run("python", "-m", "build", "--wheel", "--outdir", str(out), silent=True)
     wheel = next(out.glob("*.whl")).resolve()
-    newest = ["--upgrade"] if upgrade else []
-    session.install(*newest, f"streamgauge[{extras}] @ {wheel.as_uri()}", *(r for g in groups for r in group(g)))
+    options = [*(["--upgrade"] if upgrade else []), *(["--constraint", pins] if pins else [])]
+    session.install(*options, f"streamgauge[{extras}] @ {wheel.as_uri()}", *(r for g in groups for r in group(g)))
 
 
 @nox.session
@@ -114,22 +131,62 @@ def tests_others(session: nox.Session) -> None:
 
 @nox.session
 def conformance(session: nox.Session) -> None:
-    """Every provider, sync and async, under every fault: matrix on the screen, reports in reports/.
+    """Every client library, sync and async, under every fault: matrix on the screen, reports in reports/.
 
-    `-- --latest` takes the newest client libraries; other arguments go to `streamgauge client`.
+    What can't live with the others is judged in a session of its own, which follows and adds itself to the matrix.
+    `-- --latest` takes the newest libraries in place of those in pins/; all other arguments go to `streamgauge client`,
+    and nothing follows.
     """
+    install_clients(session, "clients")
+    if narrowed := [argument for argument in session.posargs if argument != LATEST]:
+        session.run("streamgauge", "client", *narrowed, *MATRIX)
+        return
+    parts(session).mkdir(exist_ok=True)
+    for old in parts(session).glob("*.json"):
+        old.unlink()
+    session.notify("conformance_litellm", posargs=session.posargs)
+    judge_part(session, "clients")
+
+
+@nox.session
+def conformance_litellm(session: nox.Session) -> None:
+    """LiteLLM, which can't live with the others, and the matrix of all that was judged; run by `conformance`."""
+    install_clients(session, "litellm")
+    parts(session).mkdir(exist_ok=True)
+    names = session.run("python", "-c", NAMES, "litellm", silent=True)
+    judge_part(session, "litellm", *str(names).split())
+
+
+def install_clients(session: nox.Session, extra: str) -> None:
+    """The wheel with client libraries: those of pins/, or with `--latest` the newest."""
     REPORTS.mkdir(exist_ok=True)
-    install_wheel(session, "clients,faults", upgrade="--latest" in session.posargs)
-    session.run(
-        "streamgauge",
-        "client",
-        *(argument for argument in session.posargs if argument != "--latest"),
-        *("--expected-failures", "expected-failures.toml"),
-        *("--json", str(REPORTS / "conformance.json")),
-        *("--junit", str(REPORTS / "junit.xml")),
-        *("--html", str(REPORTS / "conformance.html")),
-        *("--markdown", str(REPORTS / "conformance.md")),
-    )
+    latest = LATEST in session.posargs
+    install_wheel(session, f"{extra},faults", upgrade=latest, pins="" if latest else f"pins/{extra}.txt")
+
+
+def parts(session: nox.Session) -> Path:
+    """Where the sessions of one matrix leave what they judged."""
+    return Path(session.cache_dir) / "conformance"
+
+
+def judge_part(session: nox.Session, name: str, *providers: str) -> None:
+    """Judge what is in this environment; then the matrix of all parts, which decides what is red."""
+    with (parts(session) / f"{name}.json").open("w", encoding="utf-8") as file:
+        session.run("streamgauge", "client", *providers, "--json", "-", stdout=file, success_codes=[0, 1])
+    session.run("streamgauge", "merge", *map(str, sorted(parts(session).glob("*.json"))), *MATRIX)
+
+
+@nox.session
+def pins(session: nox.Session) -> None:
+    """Write pins/: the newest client libraries that go together, for every Python and system."""
+    session.install("uv")
+    for extra in ("clients", "litellm"):
+        options = ["--universal", "--upgrade", "--no-annotate", "--no-header", "--no-emit-index-url", "--quiet"]
+        extras = ["--python-version", SUPPORTED[0], "--extra", extra, "--extra", "faults"]
+        file = Path("pins", f"{extra}.txt")
+        written = Path(session.create_tmp(), file.name)
+        session.run("uv", "pip", "compile", *options, *extras, "pyproject.toml", "--output-file", str(written))
+        file.write_text(PINS_HEADER + written.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 @nox.session
