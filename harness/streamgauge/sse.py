@@ -99,17 +99,8 @@ class SSEDecoder:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """What these bytes complete, at once: an event is handed out with its blank line, not one read later."""
-        if self._plain and _CR not in chunk and len(chunk) <= self._limit:
-            # One event in one read: what a model server sends.
-            at, end, name = 0, chunk.find(_LF), "message"
-            if chunk[:6] == b"event:" and end > 0:
-                name = chunk[7 if chunk[6] == _SPACE else 6 : end].decode("utf-8", "replace") or name
-                at = end + 1
-                end = chunk.find(_LF, at)
-            if end == len(chunk) - 2 and chunk[-1] == _LF and chunk[at : at + 6] == b"data: ":
-                span = (self._offset, self._offset + len(chunk))
-                self._offset = span[1]
-                return [ServerSentEvent(chunk[at + 6 : -2].decode("utf-8", "replace"), name, self.last_event_id, span)]
+        if self._plain and len(chunk) <= self._limit and (event := self._single(chunk)):
+            return [event]
         out: list[Frame] = []
         if self._plain:
             taken = self._events(chunk, 0, out)
@@ -212,6 +203,30 @@ class SSEDecoder:
         self._data, self._type = bytearray(), b""
         self._start, self._poisoned = -1, False
 
+    def _single(self, chunk: bytes) -> ServerSentEvent | None:
+        """The event that these bytes are, where they are one of the plainest kind and nothing else.
+
+        That is what a model server sends with one write. Needs the state between two events.
+        """
+        at, name = 0, "message"
+        if chunk[:6] == b"event:":
+            at = chunk.find(_LF) + 1
+            line = chunk[7 if chunk[6:7] == b" " else 6 : at].rstrip(b"\r\n")
+            name = line.decode("utf-8", "replace") or name
+        width, lines = 1, 2 if at else 1
+        if _CR in chunk:
+            width = 2
+            if chunk.count(_CR) != lines + 1 or chunk[-4:] != b"\r\n\r\n" or (at and chunk[at - 2] != _CR):
+                return None
+        end = len(chunk) - 2 * width
+        # The first line end behind `data` is that of the blank line: then nothing else is in these bytes.
+        if chunk.find(_LF, at) != end + width - 1 or chunk[-1] != _LF or chunk[at : at + 6] != b"data: ":
+            return None
+        start = self._offset
+        self._offset += len(chunk)
+        data = chunk[at + 6 : end].decode("utf-8", "replace")
+        return ServerSentEvent(data, name, self.last_event_id, (start, start + end + width + 1))
+
     def _events(self, chunk: bytes, pos: int, out: list[Frame]) -> int:
         """Take events of the plainest kinds, each in one step: one `data` line, perhaps an `event` line before it.
 
@@ -219,44 +234,45 @@ class SSEDecoder:
         """
         if len(chunk) > self._limit:
             return pos
-        eol = b"\n"
-        if _CR in chunk:
-            eol = b"\r\n"
-            lines = chunk.count(eol)
-            if chunk.count(b"\r") != lines or chunk.count(b"\n") != lines:
-                return pos
-        first, width, blank = eol[0], len(eol), eol + eol
-        base, last_id, find, append = self._offset - pos, self.last_event_id, chunk.find, out.append
-        while True:
-            start = pos
+        crlf, ascii_only = _CR in chunk, chunk.isascii()
+        eol = "\r\n" if crlf else "\n"
+        gap = 2 * len(eol)
+        behind = len(eol) + 1  # a span ends behind the first byte of the line end: no cut of a CRLF changes it
+        base = start = self._offset
+        last_id, append = self.last_event_id, out.append
+        # A block ends at a blank line; with no other line end in its lines it is what it looks like. Nothing has to be
+        # decoded in ASCII, as most is, that is read as text at once.
+        *blocks, _ = chunk[pos:].decode("latin-1").split(eol + eol)
+        for block in blocks:
             name = "message"
-            field = chunk[pos : pos + 6]
-            if field == b"event:":
-                end = find(first, pos)
-                if end < 0:
+            if block[:6] == "data: ":
+                data = block[6:]
+            elif block[:6] == "event:":
+                line, _, data = block.partition(eol)
+                if data[:5] != "data:" or (crlf and ("\r" in line or "\n" in line)):
                     break
-                name = chunk[pos + 7 if chunk[pos + 6] == _SPACE else pos + 6 : end].decode("utf-8", "replace") or name
-                pos = end + width
-                field = chunk[pos : pos + 6]
-            if field == b"data: ":
-                pos += 6
-            elif field[:5] == b"data:":
-                pos += 5
-            elif pos == start and (run := _BLANK.match(chunk, pos)):
-                pos = run.end()
+                name = line[7 if line[6:7] == " " else 6 :] or name
+                data = data[6:] if data[5:6] == " " else data[5:]
+            elif block[:5] == "data:":
+                data = block[5:]
+            elif block[:1] in ("", "\r", "\n"):  # more blank lines, which say nothing, perhaps before an event
+                bare = block.lstrip("\r\n")
+                self._offset = start + len(block) - len(bare) + (0 if bare else gap)
+                if bare and not self._events((bare + eol + eol).encode("latin-1"), 0, out):
+                    break
+                start = self._offset
                 continue
             else:
                 break
-            end = find(first, pos)
-            after = end + width + width
-            if end < 0 or chunk[end:after] != blank:
+            if "\n" in data or (crlf and "\r" in data):
                 break
-            # A span ends behind the first byte of the line end, so that it doesn't depend on the cut of a CRLF.
-            span = (base + start, base + end + width + 1)
-            append(ServerSentEvent(chunk[pos:end].decode("utf-8", "replace"), name, last_id, span))
-            pos = after
-        self._offset = base + start
-        return start
+            if not ascii_only:
+                name, data = _utf8(name), _utf8(data)
+            end = start + len(block)
+            append(ServerSentEvent(data, name, last_id, (start, end + behind)))
+            start = end + gap
+        self._offset = start
+        return pos + start - base
 
     def _lines(self, chunk: bytes, pos: int, out: list[Frame], *, until_idle: bool) -> int:
         """Take lines one by one, any of the standard's forms; what is left of the last one is kept."""
@@ -324,6 +340,11 @@ class SSEDecoder:
             data = _text(self._data[:-1])
             out.append(ServerSentEvent(data, _text(self._type) or "message", self.last_event_id, (self._start, end)))
         self._reset()
+
+
+def _utf8(text: str) -> str:
+    """The text of bytes that were read as Latin-1, each a character."""
+    return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
 
 def _text(data: bytes | bytearray) -> str:
