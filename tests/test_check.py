@@ -163,6 +163,8 @@ def test_a_good_endpoint_is_good(
     assert found["summary"]["pass"] > 50
     assert found["summary"]["fail"] == found["summary"]["error"] == 0
     assert {v["case"] for v in found["verdicts"]} > {"plain", "plain.twin", "tools", "bad-json", "disconnect"}
+    passed = {(v["rule"], v["case"]) for v in found["verdicts"] if v["verdict"] == "pass"}
+    assert passed > {("AGG-005", "logprobs"), ("OAC-025", "logprobs"), ("OAC-024", "two-choices")}
 
 
 def test_every_kind_of_request_is_sent(mounted: Callable[..., Mount]) -> None:

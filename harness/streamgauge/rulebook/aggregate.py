@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+from msgspec import structs
 
 from streamgauge.dialects.openai_chat._samples import CALLS, REQUEST, chat, text, usage
 from streamgauge.evidence import brief, streamed
@@ -19,6 +22,7 @@ CALLED = Message(
 )
 ON_REQUEST = {"openai-chat", "openai-completions"}
 """Dialects that state the usage of a stream only where it was asked for."""
+_CACHED = re.compile(rb'"cache_read_input_tokens"\s*:\s*[1-9]|"cacheReadInputTokens"\s*:\s*[1-9]')
 DE_FACTO = "de facto: the same endpoint and request with and without stream; no reference promises it"
 
 
@@ -165,8 +169,18 @@ def same_usage(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the non-streaming answer states no usage")
     if got.usage is None and exchange.dialect.names & ON_REQUEST:
         raise NotApplicable("the stream states no usage, which this dialect sends on request only (see USE-001)")
+    if _from_cache(exchange):
+        # Anthropic and Bedrock count what was read from a cache beside the input, not in it.
+        got_input = got.usage.input_tokens if got.usage else None
+        expected = structs.replace(expected, usage=structs.replace(expected.usage, input_tokens=got_input))
     if got.usage != expected.usage:
         yield Finding(brief(expected.usage), brief(got.usage))
+
+
+def _from_cache(exchange: Exchange) -> bool:
+    """Whether either answer counts input that was read from a cache: the first of two equal requests fills it."""
+    twin = exchange.siblings.get("non-stream")
+    return any(_CACHED.search(body) for body in (exchange.body, twin.body if twin else b""))
 
 
 @server_rule(
