@@ -206,6 +206,20 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Other benchmarks and the wire probe in turn, on one server whose times are known: docs/peers.md.
+
+    Each is installed into an environment of its own and deleted behind its runs: an hour, and up to 9 GB at a time.
+    `-- guidellm aiperf` takes some of them; their page goes to reports/peers.md.
+    """
+    REPORTS.mkdir(exist_ok=True)
+    install_wheel(session, "bench")
+    page = str(REPORTS / "peers.md") if session.posargs else "docs/peers.md"
+    files = ["--json", str(REPORTS / "peers.json"), "--markdown", page]
+    session.run("python", "tools/peers.py", *files, *session.posargs, success_codes=[0, 130])
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Do the rules notice? Good streams, damaged in the ways of the wild: the score by dialect, and what survived."""
     REPORTS.mkdir(exist_ok=True)
