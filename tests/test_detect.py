@@ -72,7 +72,10 @@ def test_each_framing_takes_its_own_kind() -> None:
     assert not_a_stream(CHUNK, "ndjson")
     assert not_a_stream(b'{"a": 1}\n{"a": 2}\n', "ndjson") is None
     assert not_a_stream(b'[{"a": 1}', "json-array") is None
+    assert not_a_stream(b'[{"a": 1}]', "ndjson")
     assert not_a_stream(bytes(range(256)), "eventstream") is None
+    assert not_a_stream(bytes(range(256)) * 4, "eventstream") == "binary data"
+    assert not_a_stream(b"\0\0\0\x99\x0b:event-type\7\0" + bytes(600), "eventstream") is None
     assert not_a_stream(b"hello", None) is None
     assert not_a_stream(b"<html>", None)
 
@@ -84,7 +87,9 @@ def test_detects_with_a_reason() -> None:
     assert "chat.completion.chunk" in guess.reason
 
 
-@pytest.mark.parametrize("head", [b"", b"data: a\n\n", b"hello", gzip.compress(b"x", mtime=0), b"<html>", b'{"error": "no"}'])
+@pytest.mark.parametrize(
+    "head", [b"", b"data: a\n\n", b"hello", gzip.compress(b"x", mtime=0), b"<html>", b'{"error": "no"}']
+)
 def test_what_is_not_sure_raises(head: bytes) -> None:
     """Nothing is guessed: the error says what it looks like."""
     with pytest.raises(StreamgaugeError, match=r"looks like|is empty"):

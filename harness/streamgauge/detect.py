@@ -42,6 +42,8 @@ _FIRST_FIELD = re.compile(rb"(?:data|event|id|retry)(?:[:\r\n]|\Z)")
 _LATER_FIELD = re.compile(rb"[\r\n](?:data|event|id|retry):")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOM = b"\xef\xbb\xbf"
+_MESSAGE_TYPE = re.compile(rb":(?:event|message|exception)-type|:error-code")
+_FIRST_MESSAGE = 512  # bytes: more than the prelude and headers of a message have
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,18 @@ def not_a_stream(head: bytes, framing: Framing | None, *others: Framing) -> str 
     framing: None takes any text, as the WHATWG rules give every text a meaning.
     """
     kind, words = kind_of(head)
+    array = kind == "json" and head.removeprefix(_BOM).lstrip()[:1] == b"["
     if kind in (_KINDS[framing] if framing else _ANY_TEXT):
-        return None
+        odd = (array and framing == "ndjson") or (framing == "eventstream" and not _may_be_messages(head))
+        return words if odd else None
     # One JSON object is an ordinary answer, most often an error.
-    array = "json-array" in others and kind == "json" and head.removeprefix(_BOM).lstrip()[:1] == b"["
+    array = array and "json-array" in others
     return None if array or any(kind in _KINDS[o] for o in others if o != "json-array") else words
+
+
+def _may_be_messages(head: bytes) -> bool:
+    """Whether binary data may be an AWS event stream: its first message names its type, whatever else is damaged."""
+    return len(head) < _FIRST_MESSAGE or _MESSAGE_TYPE.search(head[:_FIRST_MESSAGE]) is not None
 
 
 def guesses(head: bytes) -> list[Guess]:
