@@ -77,9 +77,21 @@ def test_an_entry_that_no_longer_fails_is_red(write: Write) -> None:
     assert stale.startswith(f"{path}:3: openai SSE-008")
 
 
+def test_an_entry_for_both_paths_is_red_where_one_has_become_good(write: Write) -> None:
+    """It says too much; with its path it is right again, and a path that was not judged is no news."""
+    better = report(verdict(), verdict(path="async", outcome="pass"))
+    run = apply(better, load(write(BOM)), EVERYTHING)
+    [stale] = run.stale
+    assert "does not fail on the async path" in stale
+    assert run.exit_code == 1
+    assert apply(better, load(write(BOM + 'path = "sync"\n')), EVERYTHING).exit_code == 0
+    skipped = report(verdict(), verdict(path="async", outcome="skip"))
+    assert apply(skipped, load(write(BOM)), EVERYTHING).exit_code == 0
+
+
 def test_one_failing_case_keeps_an_entry(write: Write) -> None:
     """An entry is stale only when nothing that it covers fails any more."""
-    run = apply(report(verdict(outcome="pass"), verdict(path="async")), load(write(BOM)), EVERYTHING)
+    run = apply(report(verdict(outcome="pass"), verdict(case="length")), load(write(BOM)), EVERYTHING)
     assert run.stale == ()
 
 

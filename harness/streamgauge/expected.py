@@ -24,7 +24,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.faults import parse_faults
 from streamgauge.provider import get_provider
 from streamgauge.rules import Verdict, get_rule
-from streamgauge.verdicts import RunReport
+from streamgauge.verdicts import JUDGED, RunReport
 
 _ENTRY = re.compile(r"^\s*\[\[\s*expected\s*\]\]", re.MULTILINE)
 _NEEDED = ("subject", "rule", "reason")
@@ -127,20 +127,26 @@ def _distinct(entries: Iterable[Expectation]) -> Iterator[Expectation]:
 
 
 def apply(report: RunReport, entries: Iterable[Expectation], selection: Selection) -> RunReport:
-    """The report with what was expected marked, and with the entries that no longer fail as `stale`.
+    """The report with what was expected marked, and with the entries that say too much as `stale`.
 
-    Only a departure is an expected failure; a skip is none, so that an entry whose rule was skipped is stale too.
-    Not judged for staleness: entries outside of the selection, entries of a provider that is not installed, and any
-    entry in a run that was interrupted.
+    Only a departure is an expected failure; a skip is none, so that an entry whose rule was skipped is stale too. An
+    entry without a path is stale, too, where only one of two paths fails. Not judged for staleness: entries outside
+    of the selection, entries of a provider that is not installed, and any entry in a run that was interrupted.
     """
     entries = tuple(entries)
-    met: set[Expectation] = set()
+    met: dict[Expectation, set[str]] = {}
     verdicts = []
     for verdict in report.verdicts:
         found = [e for e in entries if verdict.verdict in ("fail", "non-strict") and e.covers(verdict)]
-        met.update(found)
+        for entry in found:
+            met.setdefault(entry, set()).add(verdict.path)
         verdicts.append(verdict.marked(expected_failure=True) if found else verdict)
     here = set() if report.partial else {s.name for s in report.subjects if s.available}
-    unmet = (e for e in entries if e not in met and e.subject in here and e.in_scope(selection))
-    stale = tuple(f"{e} no longer fails: remove the entry" for e in unmet)
-    return replace(report, verdicts=tuple(verdicts), stale=stale)
+    stale = []
+    for entry in (e for e in entries if e.subject in here and e.in_scope(selection)):
+        paths = met.get(entry, set())
+        if not paths:
+            stale.append(f"{entry} no longer fails: remove the entry")
+        elif better := {v.path for v in report.verdicts if v.verdict in JUDGED and entry.covers(v)} - paths:
+            stale.append(f"{entry} does not fail on the {better.pop()} path: give the entry the other path")
+    return replace(report, verdicts=tuple(verdicts), stale=tuple(stale))
