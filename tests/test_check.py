@@ -586,6 +586,7 @@ def test_every_shipped_recording_can_be_checked(capsys: pytest.CaptureFixture[st
     ("words", "said"),
     [
         (["no/such/file"], "no such file: no/such/file"),
+        (["opnai"], "no such file: opnai; did you mean the provider 'openai'?"),
         (["localhost:8000/v1"], "give its URL: http://localhost:8000/v1"),
         (["openai"], "streamgauge client openai"),
         (["openai-chat"], "openai-chat: which endpoint? give --base-url"),

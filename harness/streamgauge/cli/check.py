@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,4 +206,5 @@ def _trace(name: str) -> Trace:
 def _no_such(name: str) -> str:
     if ":" in name or name.startswith("localhost"):
         return f"no such file: {name}; if it is an endpoint, give its URL: http://{name}"
-    return f"no such file: {name}"
+    close = difflib.get_close_matches(name, all_providers(), n=1)
+    return f"no such file: {name}" + (f"; did you mean the provider {close[0]!r}?" if close else "")
