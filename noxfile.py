@@ -191,12 +191,12 @@ def pins(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Decoders and clients beside their floors: tables, reports/bench.json, reports/costs.html, and the baseline.
+    """Decoders and every client library beside their floors: tables, reports/bench.json, reports/costs.html.
 
     Red where a ratio to the floor is worse than reports/baselines/bench.json allows.
     """
     REPORTS.mkdir(exist_ok=True)
-    install_wheel(session, f"{CLIENTS},bench", "bench")
+    install_wheel(session, "clients,bench", "bench", pins="pins/clients.txt")
     files = [str(path) for path in sorted(Path("tests").glob("bench_*.py"))]
     report = REPORTS / "bench.json"
     options = ["-p", "no:randomly", "--benchmark-columns=min,median,iqr,rounds", f"--benchmark-json={report}"]

@@ -72,6 +72,32 @@ def test_beyond_its_bound_is_worse(
     assert findings.exit_code == int("worse" in changes)
 
 
+def alone(ratio: float, floor: float) -> dict[str, Any]:
+    """A client at that many times a floor which takes that many microseconds, where parsing takes four."""
+    return interval(ratio, ratio * 0.9, ratio * 1.1) | {"floor_cpu_us": floor, "json_us": 4.0}
+
+
+@pytest.mark.parametrize(("floor", "change"), [(80.0, "worse"), (8.0, "as accepted"), (800.0, "as accepted")])
+def test_where_system_calls_cost_otherwise_the_bound_of_single_events_is_wider(
+    tmp_path: Path, floor: float, change: str
+) -> None:
+    """Three times the accepted ratio is worse on a like machine only; ratios to json.loads keep their bound."""
+    info = alone(30, floor) | {"x_floor_json": 30.0}
+    known = accept(measured(tmp_path, client=alone(10, 80.0) | {"x_floor_json": 10.0}), "2026-01-01")
+    single, burst = judge(known, measured(tmp_path, client=info)).judged
+    assert known.kernel == 20.0
+    assert (single.key.rpartition(" ")[2], single.change) == ("x_floor", change)
+    assert (burst.key.rpartition(" ")[2], burst.change, burst.bound) == ("x_floor_json", "worse", BOUND)
+
+
+def test_accepting_less_says_what_is_gone(tmp_path: Path, baseline: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of fewer benchmarks makes a smaller baseline, and names what was lost."""
+    fewer = str(measured(tmp_path, sse={"x_floor": 2.0}))
+    assert main(["compare", "--baseline", str(baseline), "--accept", fewer]) == 0
+    assert "no longer in it" in (said := capsys.readouterr().err)
+    assert "test_x[client] x_floor" in said
+
+
 def test_what_only_one_side_has_is_named(tmp_path: Path, baseline: Path) -> None:
     """A client that is not installed here is not measured; a new benchmark is not accepted yet."""
     findings = judge(load(baseline), measured(tmp_path, sse={"x_floor": 2.0}, new={"x_floor": 5.0, "x_ours": 3}))

@@ -21,19 +21,24 @@ RAW = Cost(
     dialect="openai-chat",
     version="",
     cpu_us=20.0,
+    floor_cpu_us=20.0,
     x_floor=Ratio(1.0, 0.9, 1.1),
     burst_cpu_us=0.5,
-    x_floor_burst=Ratio(0.98, 0.9, 1.1),
+    burst_x_floor=Ratio(0.98, 0.9, 1.1),
+    json_us=4.0,
+    x_floor_json=Ratio(0.12, 0.1, 0.14),
     events_per_core_second=2_000_000,
     ttft_us=21_000.0,
     added_ttft_us=-30.0,
+    ttft_x_floor=Ratio(1.0, 0.8, 1.2),
     gap_us=4_000.0,
     delivery_us=60.0,
     added_delivery_us=0.1,
+    delivery_x_floor=Ratio(1.0, 0.9, 1.1),
     held_back=0,
 )
 SLOW: dict[str, Any] = {"client": "sdk <b>", "path": "async", "version": "2.0", "x_floor": Ratio(30.0, 25.0, 40.0)}
-HOLDING = msgspec.structs.replace(RAW, **SLOW, x_floor_burst=Ratio(300.0, 250.0, 400.0), held_back=7)
+HOLDING = msgspec.structs.replace(RAW, **SLOW, burst_x_floor=Ratio(300.0, 250.0, 400.0), held_back=7)
 
 
 def test_costs_are_read_beside_other_benchmarks(tmp_path: Path) -> None:
@@ -63,9 +68,9 @@ def test_the_table_is_aligned_and_complete() -> None:
 
 
 def test_the_page_shows_bars_and_who_holds_back() -> None:
-    """Three charts with a bar a client, the dearest the longest, and an alarm; names are text."""
+    """Four charts with a bar a client, the dearest the longest, and an alarm; names are text."""
     page = costs_html.dumps([RAW, HOLDING], machine="here <i>")
-    assert page.count('<svg class="bar"') == 6
+    assert page.count('<svg class="bar"') == 8
     widths = [float(w) for w in re.findall(r'<rect class="fill \w+" width="([\d.]+)"', page)]
     assert widths[0] < widths[1]
     assert "7 later ones have been sent already" in page

@@ -16,13 +16,16 @@ from streamgauge.report.text import counted
 _COLOURS = {"worse": "red", "better": "green", "as accepted": None}
 
 _SHOWN = 3
+_NOTABLE = 1.25
 
 
 def accepted(baseline: str, measured: str) -> int:
     """Accept what was measured as the baseline."""
     made = accept(Path(measured), datetime.now(UTC).date().isoformat())
+    before = load(Path(baseline)).ratios if Path(baseline).exists() else {}
     save(made, Path(baseline))
     click.echo(f"{baseline}: {counted(len(made.ratios), 'ratio')} accepted")
+    _name("no longer in it, because they were not measured", sorted(before.keys() - made.ratios.keys()))
     return 0
 
 
@@ -44,16 +47,25 @@ def _show(found: Findings, title: str) -> None:
     changed = [j for j in found.judged if j.change != "as accepted"]
     for one in changed:
         click.secho(f"  {_line(one)}", fg=_COLOURS[one.change])
-    for title, keys in (("not measured", found.unmeasured), ("not in the baseline", found.unaccepted)):
-        if keys:
-            more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-            note(f"note: {title}: {', '.join(keys[:_SHOWN])}{more}")
+    _name("not measured", found.unmeasured)
+    _name("not in the baseline", found.unaccepted)
+    if found.widened > _NOTABLE:
+        note(
+            f"note: beside Python a system call costs {found.widened:.1f} times more or less here than where this was "
+            "accepted: bounds of events that are read alone are that much wider"
+        )
     worse = sum(j.change == "worse" for j in found.judged)
     counts = f"{counted(len(found.judged), 'ratio')} to the floor of the same run: {worse} worse than accepted"
     click.secho(f"{counts}, {len(changed) - worse} better.", bold=True, fg="red" if worse else "green")
 
 
+def _name(title: str, keys: list[str]) -> None:
+    if keys:
+        more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+        note(f"note: {title}: {', '.join(keys[:_SHOWN])}{more}")
+
+
 def _line(one: Judged) -> str:
     interval = f" [{one.found.low:.3g}, {one.found.high:.3g}]" if one.found.low != one.found.high else ""
-    change = f"{one.found.ratio / one.accepted:.2f} times, bound {one.bound:g}"
+    change = f"{one.found.ratio / one.accepted:.2f} times, bound {one.bound:.3g}"
     return f"{one.change:<7} {one.key}: {one.accepted:.3g} -> {one.found.ratio:.3g}{interval} ({change})"

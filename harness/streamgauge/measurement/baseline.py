@@ -4,11 +4,16 @@ A benchmark of pytest-benchmark states its ratios in `extra_info` under names th
 one with its interval. Accepting writes them to a file that is kept with the sources. Judged against it, a ratio is
 worse when it is beyond the bound of its benchmark file, with its whole interval where it has one. Bounds are wide on
 purpose: machines differ in what a system call and what a line of Python costs, and so do their ratios.
+
+Most of all where an event is read alone: there the floor is nearly all kernel, a client's cost is much of it Python.
+If system calls cost k times as much beside Python as where the baseline was accepted, such a ratio changes by up to k
+with the same code, so its bound is k times as wide. What k is the clients' benchmarks tell: they measure both floors.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +23,8 @@ from streamgauge.measurement.library_costs import Ratio, benchmarks
 
 SCHEMA = "streamgauge.baseline/1"
 PREFIX = "x_floor"
+ALONE = ("bench_providers.py::", " x_floor")
+"""How the names of ratios begin and end whose floor reads one event at a time."""
 BOUND = 2.0
 BOUNDS = {"bench_sse.py": 1.5, "bench_dialects.py": 1.5}
 """How many times its accepted value a ratio may be, by the file of the benchmark; BOUND for all others. Decoders and
@@ -27,13 +34,18 @@ Change = Literal["as accepted", "worse", "better"]
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """Accepted ratios by benchmark and name. machine: where they were measured, for the reader only."""
+    """Accepted ratios by benchmark and name. machine: where they were measured, for the reader only.
+
+    kernel: CPU time of reading one event from a socket as a multiple of `json.loads` of one, None where no client was
+    measured.
+    """
 
     schema: str = SCHEMA
     accepted: str
     machine: dict[str, str]
     bounds: dict[str, float] = msgspec.field(default_factory=lambda: dict(BOUNDS))
     bound: float = BOUND
+    kernel: float | None = None
     ratios: dict[str, float]
 
     def bound_of(self, key: str) -> float:
@@ -51,11 +63,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """All ratios that both have; what only one of them has."""
+    """All ratios that both have; what only one of them has.
+
+    widened: the factor by which the bounds of events that are read alone are wider here.
+    """
 
     judged: list[Judged]
     unmeasured: list[str]
     unaccepted: list[str]
+    widened: float = 1.0
 
     @property
     def exit_code(self) -> int:
@@ -74,23 +90,38 @@ def accept(measured: Path, today: str) -> Baseline:
     if not found:
         raise StreamgaugeError(f"{measured} has no benchmark with a ratio to its floor: run nox -s bench")
     values = {key: ratio.ratio for key, ratio in sorted(found.items())}
-    return Baseline(accepted=today, machine=_machine(measured), ratios=values)
+    return Baseline(accepted=today, machine=_machine(measured), kernel=_kernel(measured), ratios=values)
 
 
 def judge(baseline: Baseline, measured: Path) -> Findings:
     """What was measured beside what was accepted. Raises StreamgaugeError for a file of another kind."""
-    found = ratios(measured)
+    found, wider = ratios(measured), _widened(baseline.kernel, _kernel(measured))
     judged = [
         Judged(key=key, accepted=was, found=found[key], bound=bound, change=_change(was, found[key], bound))
         for key, was in baseline.ratios.items()
         if key in found
-        for bound in (baseline.bound_of(key),)
+        for bound in (baseline.bound_of(key) * (wider if _alone(key) else 1.0),)
     ]
     return Findings(
         judged=judged,
         unmeasured=sorted(baseline.ratios.keys() - found.keys()),
         unaccepted=sorted(found.keys() - baseline.ratios.keys()),
+        widened=wider,
     )
+
+
+def _alone(key: str) -> bool:
+    return key.startswith(ALONE[0]) and key.endswith(ALONE[1])
+
+
+def _widened(accepted: float | None, found: float | None) -> float:
+    return max(found / accepted, accepted / found) if accepted and found else 1.0
+
+
+def _kernel(measured: Path) -> float | None:
+    infos = [benchmark["extra_info"] for benchmark in benchmarks(measured)]
+    shares = [info["floor_cpu_us"] / info["json_us"] for info in infos if "json_us" in info]
+    return round(median(shares), 3) if shares else None
 
 
 def _change(was: float, found: Ratio, bound: float) -> Change:

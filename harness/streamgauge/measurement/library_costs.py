@@ -20,12 +20,16 @@ class Ratio(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """One client on one path. Times are medians over rounds, in microseconds.
+    """One client on one path, beside the floor in the same rounds. Times are medians over rounds, in microseconds.
 
-    cpu_us, x_floor: CPU time per event that comes alone, as from a model. burst_cpu_us, x_floor_burst: per event of
-    many at once, so that reading costs next to nothing. events_per_core_second: the inverse of that.
-    added_...: what is added to the floor's, round by round. delivery_us: from the server's send to the caller.
-    held_back: later events that had been sent at an event's delivery (median), None where it could not be told.
+    cpu_us, floor_cpu_us, x_floor: CPU time per event that comes alone, as from a model. burst_cpu_us, burst_x_floor:
+    per event of many at once, so that reading costs next to nothing. events_per_core_second: the inverse of that.
+    json_us, x_floor_json: `json.loads` of one chunk, and the same burst as a multiple of it.
+    ttft_us: from the call to the first output. ttft_x_floor: of that part of it which is not the server's, from the
+    call to the server having the request and from the first event's sending to the caller.
+    delivery_us, delivery_x_floor: from the server's send to the caller. added_...: what is added to the floor's, round
+    by round. held_back: later events that had been sent at an event's delivery (median), None where it could not be
+    told.
     """
 
     client: str
@@ -33,15 +37,20 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     dialect: str
     version: str
     cpu_us: float
+    floor_cpu_us: float
     x_floor: Ratio
     burst_cpu_us: float
-    x_floor_burst: Ratio
+    burst_x_floor: Ratio
+    json_us: float
+    x_floor_json: Ratio
     events_per_core_second: float
     ttft_us: float
     added_ttft_us: float
+    ttft_x_floor: Ratio
     gap_us: float
     delivery_us: float
     added_delivery_us: float
+    delivery_x_floor: Ratio
     held_back: int | None = None
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from streamgauge.measurement.library_costs import Cost
+from streamgauge.measurement.figures import shown
+from streamgauge.measurement.library_costs import Cost, Ratio
 from streamgauge.report.costs_table import HEAD, cells
 from streamgauge.report.files import save
 from streamgauge.report.page import render
@@ -19,24 +20,72 @@ WIDTH, HEIGHT = 1000, 18
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
-    """One figure of every client: its title, the ticks of its logarithmic axis, and (client, path, text, bar) each."""
+class Chart:
+    """One figure of every client as a multiple of the floor's, with what it is worth in its own unit."""
 
     title: str
+    about: str
+    of: Callable[[Cost], Ratio]
+    worth: Callable[[Cost], str]
+
+
+CHARTS = (
+    Chart(
+        "CPU time per event that comes alone",
+        "As from a model: one event a read, the system calls and wake-ups too.",
+        lambda c: c.x_floor,
+        lambda c: shown(c.cpu_us / 1e6, "seconds"),
+    ),
+    Chart(
+        "CPU time per event of many at once",
+        "Reading costs next to nothing; beside it, how many events a second one core can take.",
+        lambda c: c.burst_x_floor,
+        lambda c: f"{c.events_per_core_second:,.0f}/s",
+    ),
+    Chart(
+        "Delivery delay",
+        "From the server's send to the event in the caller's hands. The probe's moments are the kernel's stamps.",
+        lambda c: c.delivery_x_floor,
+        lambda c: shown(c.delivery_us / 1e6, "seconds"),
+    ),
+    Chart(
+        "The client's part of the TTFT",
+        "From the call to the server having the request, and from the first event's sending to the caller; beside it, "
+        "what is added to the raw socket's.",
+        lambda c: c.ttft_x_floor,
+        lambda c: f"{c.added_ttft_us / 1e3:+.2f} ms",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One client on one path: how many times the floor's, what that is worth, and the bar."""
+
+    path: str
+    times: str
+    worth: str
+    drawn: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A chart drawn: the ticks of its logarithmic axis, and the bars of each client, sync beside async."""
+
+    title: str
+    about: str
     ticks: list[str]
-    rows: list[tuple[str, str, str, Markup]]
+    clients: dict[str, list[Bar]]
 
 
 def dumps(costs: Sequence[Cost], *, machine: str = "") -> str:
     """The text of the page. machine: where it was measured."""
-    ordered = sorted(costs, key=lambda c: c.cpu_us)
-    names = dict.fromkeys(c.client for c in ordered)
+    names = dict.fromkeys(c.client for c in costs)
     return render(
         "costs",
-        costs=costs,
         machine=machine,
         headline=f"What {counted(len(names), 'client')} cost beside a raw socket",
-        bars=[_ratios(costs), _bursts(costs), _delays(costs)] if costs else [],
+        bars=[_bars(chart, costs) for chart in CHARTS] if costs else [],
         head=HEAD,
         rows=[(c.path, cells(c)) for c in costs],
         holding=[c for c in costs if c.held_back],
@@ -48,46 +97,24 @@ def write(costs: Sequence[Cost], path: str | Path, *, machine: str = "") -> None
     save(dumps(costs, machine=machine), path)
 
 
-def _ratios(costs: Sequence[Cost]) -> Bars:
-    title = "CPU time per event that comes alone, as a multiple of the raw socket's"
-    return _bars(title, costs, lambda c: (c.x_floor.low, c.x_floor.ratio, c.x_floor.high), _times)
-
-
-def _bursts(costs: Sequence[Cost]) -> Bars:
-    title = "CPU time per event of many at once, as a multiple of the raw socket's"
-    return _bars(title, costs, lambda c: (c.x_floor_burst.low, c.x_floor_burst.ratio, c.x_floor_burst.high), _times)
-
-
-def _delays(costs: Sequence[Cost]) -> Bars:
-    title = "Delivery delay: from the server's send to the caller, median"
-    return _bars(title, costs, lambda c: (c.delivery_us, c.delivery_us, c.delivery_us), _milliseconds)
-
-
-def _bars(
-    title: str, costs: Sequence[Cost], of: Callable[[Cost], tuple[float, float, float]], text: Callable[[float], str]
-) -> Bars:
-    known = [(cost, of(cost)) for cost in sorted(costs, key=lambda c: (of(c)[1], c.client))]
-    least, most = min(middle for _, (_, middle, _) in known), max(high for _, (_, _, high) in known)
+def _bars(chart: Chart, costs: Sequence[Cost]) -> Bars:
     # The raw socket, which is at 1 but for noise, is where multiples of it begin.
-    first = 0 if text is _times else math.floor(math.log10(max(least, 1e-3)))
-    decades = max(1, math.ceil(math.log10(max(most, 1e-3))) - first)
-    rows = [
-        (
-            f"{cost.client} {cost.version}".strip(),
-            cost.path,
-            text(middle),
-            _bar(cost.path, low, middle, high, first, decades),
-        )
-        for cost, (low, middle, high) in known
-    ]
-    return Bars(title, [text(10.0 ** (first + n)) for n in range(decades + 1)], rows)
+    decades = max(1, math.ceil(math.log10(max(chart.of(cost).high for cost in costs))))
+    clients: dict[str, list[Bar]] = {}
+    for cost in sorted(costs, key=lambda c: (chart.of(c).ratio, c.client)):
+        ratio, name = chart.of(cost), f"{cost.client} {cost.version}".strip()
+        bar = Bar(cost.path, _times(ratio.ratio), chart.worth(cost), _bar(cost.path, ratio, decades))
+        clients.setdefault(name, []).append(bar)
+    for bars in clients.values():
+        bars.sort(key=lambda bar: bar.path, reverse=True)
+    return Bars(chart.title, chart.about, [_times(10.0**n) for n in range(decades + 1)], clients)
 
 
-def _bar(path: str, low: float, middle: float, high: float, first: int, decades: int) -> Markup:
+def _bar(path: str, ratio: Ratio, decades: int) -> Markup:
     """A bar to the estimate, and a line over its interval."""
 
     def place(value: float) -> float:
-        return max(0.0, (math.log10(max(value, 1e-3)) - first) / decades) * WIDTH
+        return max(0.0, math.log10(max(value, 1e-3)) / decades) * WIDTH
 
     grid = Markup("").join(
         Markup('<path class="grid" vector-effect="non-scaling-stroke" d="M{:.1f} 0V{}"/>').format(
@@ -96,25 +123,14 @@ def _bar(path: str, low: float, middle: float, high: float, first: int, decades:
         for n in range(decades + 1)
     )
     bar = Markup('<rect class="fill {}" width="{:.1f}" y="3" height="{}"/>').format(
-        path, max(place(middle), 2), HEIGHT - 6
+        path, max(place(ratio.ratio), 2), HEIGHT - 6
     )
     line = Markup('<path class="whisker" vector-effect="non-scaling-stroke" d="M{:.1f} {}H{:.1f}"/>').format(
-        place(low), HEIGHT / 2, place(high)
+        place(ratio.low), HEIGHT / 2, place(ratio.high)
     )
-    return (
-        Markup(
-            '<svg class="bar" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{:.3g}">'
-        ).format(WIDTH, HEIGHT, middle)
-        + grid
-        + bar
-        + line
-        + Markup("</svg>")
-    )
+    begin = Markup('<svg class="bar" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{:.3g}">')
+    return begin.format(WIDTH, HEIGHT, ratio.ratio) + grid + bar + line + Markup("</svg>")
 
 
 def _times(ratio: float) -> str:
     return f"{ratio:,.1f}x" if ratio < 10 else f"{ratio:,.0f}x"
-
-
-def _milliseconds(microseconds: float) -> str:
-    return f"{microseconds:,.0f} µs" if microseconds < 1000 else f"{microseconds / 1000:,.1f} ms"

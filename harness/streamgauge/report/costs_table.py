@@ -10,7 +10,7 @@ from streamgauge.report.text import one_line
 
 HEAD = (
     *("client", "path", "dialect", "CPU us/event", "x floor", "in bursts", "x floor", "events/s/core"),
-    *("TTFT added ms", "delivery ms", "added ms", "delivers"),
+    *("TTFT added ms", "x floor", "delivery ms", "x floor", "delivers"),
 )
 
 
@@ -23,18 +23,23 @@ def cells(cost: Cost) -> tuple[str, ...]:
         f"{cost.cpu_us:.1f}",
         times(cost.x_floor),
         f"{cost.burst_cpu_us:.1f}",
-        times(cost.x_floor_burst),
+        times(cost.burst_x_floor),
         f"{cost.events_per_core_second:,.0f}",
         f"{cost.added_ttft_us / 1e3:+.2f}",
+        times(cost.ttft_x_floor),
         f"{cost.delivery_us / 1e3:.2f}",
-        f"{cost.added_delivery_us / 1e3:+.2f}",
+        times(cost.delivery_x_floor),
         said(cost.held_back) or "can't be told",
     )
 
 
 def times(ratio: Ratio) -> str:
     """`12.3 [11.8, 12.9]`."""
-    return f"{ratio.ratio:.1f} [{ratio.low:.1f}, {ratio.high:.1f}]"
+    return f"{_digits(ratio.ratio)} [{_digits(ratio.low)}, {_digits(ratio.high)}]"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.1f}" if value < 99.95 else f"{value:,.0f}"
 
 
 def lines(costs: Iterable[Cost]) -> Iterator[str]:
