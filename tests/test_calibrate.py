@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -241,9 +242,48 @@ def test_calibrate_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert r.name in done.output
 
 
+def test_the_probe_alone_and_its_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`probe` names the probe among providers; --cost sets its CPU time beside the floor's, and prints it."""
+    pytest.importorskip("httptools", reason="the floor is measured with it")
+    monkeypatch.setattr("streamgauge.instrument.calibration.QUICK", Depth(3))
+    monkeypatch.setattr("streamgauge.instrument.cost.ROUNDS", 2)
+    file = tmp_path / "calibration.json"
+    words = ["probe", "--quick", "--concurrency", "2", "--cost", "--json", str(file)]
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+    assert done.return_value == 0, done.output
+    found = load_calibration(file)
+    assert [(r.path, r.concurrency) for r in found.rows] == [("wire", 2)]
+    assert found.cost is not None
+    assert found.cost.rounds == 2
+    assert found.cost.seconds_per_event > 0
+    assert found.cost.floor_per_event > 0
+    assert found.cost.share_of_a_core == pytest.approx(found.cost.seconds_per_event * 10_000)
+    assert "10,000 events a second take" in done.output
+
+
+def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:
+    """Ctrl-C during the second row: the file has the first, says partial, and the exit code is the signal's."""
+    file = tmp_path / "calibration.json"
+    words = ["calibrate", "probe", "--quick", "--concurrency", "1,4000", "--json", str(file)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "streamgauge", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    assert "x1:" in first
+    assert (process.returncode, errors) == (130, "")
+    assert "probe:openai-chat" in output
+    found = load_calibration(file)
+    assert found.partial
+    assert [row.concurrency for row in found.rows] == [1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["probe", "--mode", "sync"], "nothing to calibrate"),
         (["--concurrency", "0"], "numbers above 0"),
         (["--concurrency", "1,x"], "numbers above 0"),
         (["--mode", "sideways"], "not one of sync, async, wire"),

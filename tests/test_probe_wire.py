@@ -619,6 +619,23 @@ def test_tls_is_stamped_where_it_is_read(runner: asyncio.Runner, trusted: Path) 
     assert second.connect is None
 
 
+def test_authorities_are_read_once(
+    runner: asyncio.Runner, trusted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later connections don't hold the event loop up with it; another SSL_CERT_FILE is another trust."""
+    made: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+    other = tmp_path / "other.pem"
+    other.write_bytes(trusted.read_bytes())
+    monkeypatch.setattr(ssl, "create_default_context", lambda: made.append(create()) or made[-1])
+    with tls_server(trusted) as port:
+        monkeypatch.setenv("SSL_CERT_FILE", str(other))
+        for _ in range(2):  # two probes, so two connections
+            (found,) = probe(runner, f"https://localhost:{port}/v1", SAY)
+            assert found.connect is not None
+    assert len(made) == 1
+
+
 def test_an_unknown_authority_is_refused(runner: asyncio.Runner, pem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that nobody vouches for is an error of the call that says so."""
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

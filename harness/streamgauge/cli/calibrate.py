@@ -11,30 +11,45 @@ from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated
 from streamgauge.cli._output import json_option, note, write
 
 if TYPE_CHECKING:
-    from streamgauge.measurement.results import Calibration
+    from streamgauge.measurement.results import Calibration, PathName
     from streamgauge.provider import ProviderSpec
 
 
+PROBE = "probe"
+"""How the wire probe is named among providers."""
+
+
 @click.command(name="calibrate")
-@click.argument("providers", nargs=-1, metavar="[PROVIDER]...")
+@click.argument("providers", nargs=-1, metavar="[probe|PROVIDER]...")
 @click.option("--mode", default="sync,async,wire", type=Words("sync", "async", "wire"), show_default=True)
 @click.option("--concurrency", default="1,16,64,256", type=Numbers(), show_default=True, help="Streams at a time.")
 @click.option("--quick", is_flag=True, help="A fifth of the streams: as a benchmark does it along the way.")
+@click.option("--cost", is_flag=True, help="Also the probe's CPU time an event, beside asyncio and httptools alone.")
 @json_option
 def command(
-    providers: tuple[str, ...], mode: tuple[str, ...], concurrency: tuple[int, ...], quick: bool, json_file: str | None
+    providers: tuple[str, ...],
+    mode: tuple[PathName, ...],
+    concurrency: tuple[int, ...],
+    quick: bool,
+    cost: bool,
+    json_file: str | None,
 ) -> int:
     """Stream scripts with known times from another process, and report measured minus true.
 
-    The wire probe is always there with --mode wire; each PROVIDER (default: all that are installed) follows on its
-    sync and its async path. For a library the error is what it adds: from the server's sending of an event to its
-    delivery to the caller.
+    The wire probe comes first, with --mode wire, and alone where only `probe` is named; each PROVIDER (default: all
+    that are installed) follows on its sync and its async path. For a library the error is what it adds: from the
+    server's sending of an event to its delivery to the caller. Ctrl-C keeps the rows that there are.
     """
     from streamgauge.instrument.calibration import Wish, run
     from streamgauge.provider import all_providers, get_provider
 
-    specs = [get_provider(name) for name in dict.fromkeys(providers or all_providers())]
-    wish = Wish(specs=_installed(specs, named=bool(providers)), modes=mode, concurrencies=concurrency, quick=quick)
+    named = [name for name in dict.fromkeys(providers) if name != PROBE]
+    specs = [get_provider(name) for name in (named if providers else all_providers())]
+    wish = Wish(
+        specs=_installed(specs, named=bool(providers)), modes=mode, concurrencies=concurrency, quick=quick, cost=cost
+    )
+    if not wish.names:
+        raise click.UsageError(f"nothing to calibrate: no {'/'.join(mode)} path of {', '.join(providers)}")
     live = Live()
     try:
         found = run(wish, lambda row: calibrated(live, row), lambda text: live.now(lambda: text))

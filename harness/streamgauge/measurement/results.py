@@ -158,6 +158,22 @@ class CalibrationRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     events_per_second: float = 0.0
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What measuring costs: CPU time of the wire probe, decoding included, beside a raw protocol's in the same run.
+
+    seconds_per_event, floor_per_event: medians over the rounds. x_floor: the median of the rounds' own ratios.
+    share_of_a_core: what 10,000 events a second take. events_per_second: the rate that was measured at.
+    """
+
+    streams: int
+    rounds: int
+    seconds_per_event: float
+    floor_per_event: float
+    x_floor: float
+    share_of_a_core: float
+    events_per_second: float
+
+
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What `streamgauge calibrate` found on this machine, and what every bench report carries."""
 
@@ -167,6 +183,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     rows: list[CalibrationRow]
     settings: dict[str, Any] = {}
     partial: bool = False
+    cost: Cost | None = None
 
     def at(self, path: str, concurrency: int, name: str = "") -> CalibrationRow | None:
         """The row of an instrument at that concurrency, None where it was not calibrated there."""

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from streamgauge.measurement.figures import parse_figure, reading, shown
 from streamgauge.measurement.resampling import LEAST_PAIRS
-from streamgauge.measurement.results import BenchResult, Calibration, CalibrationRow, ServerTimings
+from streamgauge.measurement.results import BenchResult, Calibration, CalibrationRow, Cost, ServerTimings
 from streamgauge.report.bench_markdown import errors_text
 from streamgauge.report.bench_table import BenchView, Cell, Line
 from streamgauge.report.text import one_line
@@ -50,7 +50,11 @@ def print_bench(result: BenchResult, console: Console | None = None) -> None:
 
 def print_calibration(calibration: Calibration, console: Console | None = None) -> None:
     """Print a calibration on standard output."""
-    (console or _console()).print(calibration_table(calibration))
+    out = console or _console()
+    if calibration.rows:
+        out.print(calibration_table(calibration))
+    if calibration.cost:
+        out.print(Text(cost_line(calibration.cost)), soft_wrap=True)
 
 
 def _console() -> Console:
@@ -110,6 +114,16 @@ def calibration_line(row: CalibrationRow) -> str:
     """One row in one line."""
     ttft, gap = errors_text(row.ttft), errors_text(row.gap)
     return f"{row.name} {row.path} x{row.concurrency}: TTFT error {ttft}; gap error {gap} (p50, p99, max)"
+
+
+def cost_line(cost: Cost) -> str:
+    """What measuring costs, in one line."""
+    ours, floor = (shown(seconds, "seconds") for seconds in (cost.seconds_per_event, cost.floor_per_event))
+    return (
+        f"cost of measuring at {cost.streams} streams: {ours} of CPU an event, decoding included; asyncio and httptools"
+        f" alone {floor}: x{cost.x_floor:.2f} ({cost.rounds} rounds in turn); 10,000 events a second take"
+        f" {cost.share_of_a_core:.1%} of a core"
+    )
 
 
 def _fine_print(result: BenchResult, view: BenchView) -> Iterator[str]:
