@@ -254,7 +254,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["mutants", "--dialect", "ollama-generate", "--operator", "done-early", "--operator", "broken-json"]) == 0
     )
     out = capsys.readouterr().out
-    assert [line.split("\t")[1] for line in out.splitlines() if "\t" in line][:2] == ["done-early", "broken-json"]
+    assert [line.split("\t")[0] for line in out.splitlines() if "\t" in line][:2] == ["done-early", "broken-json"]
     assert "100.0% noticed, 100.0% by the right rule, 0 survived" in out
     assert main(["mutants", "--dialect", "ollama-generate", "--operator", "done-early", "--json", "-"]) == 0
     value = json.loads(capsys.readouterr().out)

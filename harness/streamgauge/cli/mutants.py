@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import click
 
 from streamgauge.cli._output import json_option, note, table, write_json
@@ -9,7 +11,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.mutants.engine import POSITIONS, run
 from streamgauge.mutants.outcomes import BAD, Mutant, MutationReport, Tally
 
-HEAD = ("dialect", "operator", "made", "right rule", "other rule", "survived", "equivalent", "twin only")
+HEAD = ("dialect", "made", "damaging", "right rule", "share", "other rule", "survived", "no damage", "twin only")
 MOST_SHOWN = 40
 """Mutants that are shown with their diff; `--json` has all of them."""
 
@@ -19,7 +21,9 @@ MOST_SHOWN = 40
 @click.option("--operator", "operators", multiple=True, help="Only this operator.")
 @click.option("--positions", default=POSITIONS, show_default=True, help="Places of a recording that are tried.")
 @click.option("--seed", default=0, show_default=True, help="What picks the places.")
-@click.option("--all", "everything", is_flag=True, help="Also show those that another rule than the declared noticed.")
+@click.option(
+    "--all", "everything", is_flag=True, help="A line an operator; also what another rule noticed, with its diff."
+)
 @json_option
 def command(
     dialects: tuple[str, ...],
@@ -31,9 +35,10 @@ def command(
 ) -> int:
     """Damage every good recording in the ways that services do, and see whether the server rules notice.
 
-    Of each dialect and operator: mutants made, noticed by a rule that the operator names, noticed only by another
-    rule, unnoticed, and no damage at all (the same answer, or a reason that the operator gives). "twin only" counts
-    those that only a comparison with the non-streaming answer can tell.
+    Of each dialect (and operator, where one is named, or with --all): mutants made, how many do damage, noticed by a
+    rule that the operator names, noticed only by another, unnoticed, and no damage at all (the same answer, or a
+    reason that is given). "twin only" counts those that only a comparison with the non-streaming answer can tell. The
+    exit code is 1 where one survived.
     """
     report = run(dialects, operators, positions=positions, seed=seed)
     if not report.mutants:
@@ -41,32 +46,38 @@ def command(
     if json_file:
         write_json(json_file, report.to_dict())
     if json_file != "-":
-        _show(report, everything)
+        _show(report, everything, by_operator=everything or bool(operators))
     for name in report.unused:
         note(f"not used, because a rule fails on it as it is: {name}")
     return report.exit_code
 
 
-def _show(report: MutationReport, everything: bool) -> None:
-    rows = [_row(dialect, operator, tally) for (dialect, operator), tally in report.by_operator.items()]
-    rows += [_row(dialect, "(all)", tally) for dialect, tally in report.by_dialect.items()]
-    table(HEAD, [*rows, _row("(all)", "(all)", report.total)])
+def _show(report: MutationReport, everything: bool, *, by_operator: bool) -> None:
+    rows = [_row(dialect, tally) for dialect, tally in report.by_dialect.items()]
+    rows.append(_row("(all)", report.total))
+    if by_operator:
+        lines = [(operator, *_row(dialect, tally)) for (dialect, operator), tally in report.by_operator.items()]
+        table(("operator", *HEAD), [*lines, *(("(all)", *row) for row in rows)])
+    else:
+        table(HEAD, rows)
     shown = [m for m in report.mutants if m.fate in BAD or (everything and m.fate == "other")]
     for mutant in shown[:MOST_SHOWN]:
         _explain(mutant)
     if len(shown) > MOST_SHOWN:
         click.echo(f"\n... {len(shown) - MOST_SHOWN} more: --json has them")
-    for reason, count in _named(report).items():
-        click.echo(f"\nno damage, {count} times: {reason}")
+    for reason, operators in _named(report).items():
+        told = ", ".join(f"{name} {count}" for name, count in operators.items())
+        click.echo(f"\nno damage, {operators.total()} times: {reason}\n  {told}")
     click.echo(f"\n{_summary(report.total)}")
 
 
-def _row(dialect: str, operator: str, tally: Tally) -> tuple[str, ...]:
+def _row(dialect: str, tally: Tally) -> tuple[str, ...]:
     fates = tally.fates
     bad = fates["survived"] + fates["accused"] + fates["error"]
     same = fates["equivalent"] + fates["named"] + fates["tolerated"]
-    numbers = (tally.made, fates["right"], fates["other"], bad, same, tally.by_twin)
-    return (dialect, operator, *map(str, numbers))
+    share = "-" if tally.share is None else f"{tally.share:.1%}"
+    numbers = (tally.made, tally.damaging, fates["right"], share, fates["other"], bad, same, tally.by_twin)
+    return (dialect, *map(str, numbers))
 
 
 def _explain(mutant: Mutant) -> None:
@@ -77,12 +88,12 @@ def _explain(mutant: Mutant) -> None:
             click.echo(f"  {line}")
 
 
-def _named(report: MutationReport) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _named(report: MutationReport) -> dict[str, Counter[str]]:
+    """Each reason why mutants are no damage, with how many of which operator."""
+    found: dict[str, Counter[str]] = {}
     for mutant in report.mutants:
         if mutant.fate == "named":
-            reason = f"{mutant.operator}: {mutant.reason}"
-            found[reason] = found.get(reason, 0) + 1
+            found.setdefault(mutant.reason, Counter())[mutant.operator] += 1
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._events import edit, lost, of
 from streamgauge.mutants._places import always, put
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
 from streamgauge.wire import members
@@ -16,6 +17,21 @@ from streamgauge.wire import members
 ANTHROPIC = ("anthropic-messages",)
 START, DELTA, STOP = "content_block_start", "content_block_delta", "content_block_stop"
 HEAD, LATE = ("message_start",), ("message_delta",)
+
+FLOW = Flow(
+    applies=ANTHROPIC,
+    kinds={
+        "message_start": ("ANT-002",),
+        START: ("ANT-003",),
+        DELTA: (*SAID, "ANT-003", "ANT-006", "ANT-007"),
+        STOP: ("ANT-003",),
+        "message_delta": ("ANT-008", "ANT-009"),
+        "message_stop": ("ANT-008",),
+        "error": ("ANT-008", "ERR-005"),
+    },
+    behind=("ANT-008",),
+    cut=("ANT-008", "ERR-001"),
+)
 
 EVENTS = Schema(
     ANTHROPIC,

@@ -10,26 +10,16 @@ from typing import Any
 from streamgauge.events import End
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import frames_of
-from streamgauge.mutants.content import unjudgeable
+from streamgauge.mutants.equivalence import unjudgeable
+from streamgauge.mutants.flow import behind, right
 from streamgauge.mutants.members import event_name
 from streamgauge.mutants.stream import Piece, Stream
 
-SAID = ("AGG-001", "AGG-002", "AGG-003", "AGG-004")
-CHAT = (
-    *("OAC-005", "OAC-006", "OAC-008", "OAC-011", "OAC-017", "OAC-018", "OAC-020", "OAC-025"),
-    *("SEQ-001", "SEQ-002", "SEQ-003", "SEQ-006", "SEQ-009", "USE-001", "USE-002", "ERR-001", "ERR-002"),
-)
-ANTHROPIC = ("ANT-002", "ANT-003", "ANT-004", "ANT-007", "ANT-008", "ANT-009", "ANT-019", "USE-006", "ERR-005")
-RESPONSES = (*(f"OAR-{n:03}" for n in (3, 4, 5, 6, 7, 8, 9, 10, 11, 15)), "ERR-007")
-GEMINI = ("GEM-003", "GEM-004", "GEM-008", "GEM-010", "GEM-014")
-OLLAMA = ("OLL-002", "OLL-003", "USE-010", "ERR-008")
-COHERE = ("COH-001", "COH-002", "COH-003", "COH-006", "COH-009")
-BEDROCK = ("BRK-003", "BRK-005", "BRK-007", "BRK-009", "BRK-016", "ERR-009", "HTTP-004")
-ORDER = (*SAID, *CHAT, *ANTHROPIC, *RESPONSES, *GEMINI, *OLLAMA, *COHERE, *BEDROCK)
-"""The rules of sequence of each dialect: of one stream only its own count."""
 NAMED = ("anthropic-messages", "openai-responses", "cohere-chat")
 """Dialects whose events have a name and a type that agree."""
 EQUAL = ("ANT-001", "OAR-001", "COH-001")
+NO_STREAM = ("HTTP-004",)
+"""Without its only event an answer is no stream."""
 NO_OPS = ("ping",)
 """Events that say nothing, and may come anywhere or not at all."""
 
@@ -40,33 +30,37 @@ def _numbers(stream: Stream) -> list[int]:
     return [n for n, name in known if name not in NO_OPS and (stream.pieces[n].value is not None or n)]
 
 
-@operator("lost-event", "An event is missing", applies=("all",), noticed_by=ORDER, equivalent=unjudgeable)
+@operator("lost-event", "An event is missing", applies=("all",), equivalent=unjudgeable)
 def lost_event(stream: Stream) -> Iterator[Edit]:
-    for number in _numbers(stream):
+    numbers = _numbers(stream)
+    for number in numbers:
         name = event_name(stream, number)
-        yield Edit(f"frame {number} {name}", partial(stream.instead, number), group=name)
+        rules = right(stream, number) if len(numbers) > 1 else NO_STREAM
+        yield Edit(f"frame {number} {name}", partial(stream.instead, number), rules, name)
 
 
-@operator("doubled-event", "An event comes twice", applies=("all",), noticed_by=ORDER, equivalent=unjudgeable)
+@operator("doubled-event", "An event comes twice", applies=("all",), equivalent=unjudgeable)
 def doubled_event(stream: Stream) -> Iterator[Edit]:
     for number in _numbers(stream):
         name = event_name(stream, number)
-        yield Edit(f"frame {number} {name}", partial(stream.inserted, number, stream.pieces[number]), group=name)
+        made = partial(stream.inserted, number, stream.pieces[number])
+        yield Edit(f"frame {number} {name}", made, right(stream, number), name)
 
 
-@operator("swapped-events", "Two events in the wrong order", applies=("all",), noticed_by=ORDER, equivalent=unjudgeable)
+@operator("swapped-events", "Two events in the wrong order", applies=("all",), equivalent=unjudgeable)
 def swapped_events(stream: Stream) -> Iterator[Edit]:
     for one, other in pairwise(_numbers(stream)):
         names = f"{event_name(stream, one)} {event_name(stream, other)}".strip()
-        yield Edit(f"frames {one} and {other} {names}", partial(stream.swapped, one, other), group=names)
+        made = partial(stream.swapped, one, other)
+        yield Edit(f"frames {one} and {other} {names}", made, right(stream, one, other), names)
 
 
-@operator("behind-the-end", "An event behind the last one", applies=("all",), noticed_by=ORDER, equivalent=unjudgeable)
+@operator("behind-the-end", "An event behind the last one", applies=("all",), equivalent=unjudgeable)
 def behind_the_end(stream: Stream) -> Iterator[Edit]:
     if frames_of(stream, End):
         for number in _numbers(stream):
             made = partial(stream.inserted, len(stream.pieces), stream.pieces[number])
-            yield Edit(f"frame {number} again", made, group=event_name(stream, number))
+            yield Edit(f"frame {number} again", made, behind(stream), event_name(stream, number))
 
 
 @operator("lost-name", "An event without its name", applies=NAMED, noticed_by=EQUAL)

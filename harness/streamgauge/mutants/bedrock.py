@@ -11,6 +11,8 @@ from streamgauge.eventstream import encode_message
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._events import cut_off, edit, lost, moved, of
 from streamgauge.mutants._places import always
+from streamgauge.mutants.equivalence import cut_short
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Piece, Stream, dumps
 from streamgauge.wire import members
@@ -19,6 +21,26 @@ BEDROCK = ("bedrock-converse",)
 BINARY = ("eventstream",)
 START, DELTA, STOP = "contentBlockStart", "contentBlockDelta", "contentBlockStop"
 USAGE = ("inputTokens", "outputTokens", "totalTokens")
+
+FLOW = Flow(
+    applies=BEDROCK,
+    kinds={
+        "messageStart": ("BRK-003",),
+        START: ("BRK-003", "BRK-005"),
+        DELTA: (*SAID, "BRK-003"),
+        STOP: ("BRK-003", "BRK-005"),
+        "messageStop": ("BRK-003",),
+        "metadata": ("BRK-003",),
+        "modelStreamErrorException": ("BRK-003",),
+        "chunk": (*SAID, "AGG-004", "ERR-001"),
+        **{f"message_{step}": ("BRK-016",) for step in ("start", "delta", "stop")},
+        **{f"content_block_{step}": ("BRK-016",) for step in ("start", "stop")},
+        "content_block_delta": (*SAID, "BRK-016"),
+    },
+    behind=("BRK-003", "BRK-016"),
+    cut=("BRK-003", "BRK-016", "ERR-001"),
+)
+"""A chunk's payload is a Claude model's event, or another model's part of an answer, whose last one states the rest."""
 
 EVENTS = Schema(
     BEDROCK,
@@ -116,18 +138,12 @@ def unmodelled_exception(stream: Stream) -> Iterator[Edit]:
         yield Edit(f"behind frame {number - 1}", partial(cut_off, stream, number, frame))
 
 
-def _cut_short(before: Stream, after: Stream) -> str:  # noqa: ARG001
-    if before.exchange.message.ended == "error":
-        return "a stream that fails leaves its blocks open, so that another index is another block"
-    return ""
-
-
 @operator(
     "other-bedrock-index",
     "The index of another block",
     applies=BEDROCK,
     noticed_by=("BRK-005", "BRK-003"),
-    equivalent=_cut_short,
+    equivalent=cut_short,
 )
 def other_bedrock_index(stream: Stream) -> Iterator[Edit]:
     for number, _ in of(stream, START, DELTA, STOP):

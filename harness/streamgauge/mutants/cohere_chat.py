@@ -9,17 +9,31 @@ from typing import Any
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._events import cut_off, edit, lost, moved, of
 from streamgauge.mutants._places import always
+from streamgauge.mutants.equivalence import NO_USAGE, failed
+from streamgauge.mutants.flow import SAID as TOLD
+from streamgauge.mutants.flow import Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
 from streamgauge.wire import members
 
 COHERE = ("cohere-chat",)
-NO_USAGE = "after an error the service states no usage"
 CONTENT = ("content-start", "content-delta", "content-end")
 CALL = ("tool-call-start", "tool-call-delta", "tool-call-end")
 END = ("message-end",)
 SAID = "delta.message.content"
 CALLED = "delta.message.tool_calls"
+
+FLOW = Flow(
+    applies=COHERE,
+    kinds={
+        **dict.fromkeys((CONTENT[0], CONTENT[2], CALL[0], CALL[2], "message-start", *END), ("COH-001",)),
+        **dict.fromkeys((CONTENT[1], "tool-plan-delta"), (*TOLD, "COH-001")),
+        CALL[1]: (*TOLD, "COH-001", "COH-005"),
+        **dict.fromkeys(("citation-start", "citation-end"), ("COH-001",)),
+    },
+    behind=("COH-001",),
+    cut=("COH-001", "ERR-001"),
+)
 
 EVENTS = Schema(
     COHERE,
@@ -67,12 +81,6 @@ EVENTS = Schema(
 )
 
 
-def _failed(before: Stream, after: Stream) -> str:  # noqa: ARG001
-    if any(v["delta"].get("finish_reason") in ("ERROR", "TIMEOUT") for _, v in of(before, *END)):
-        return "after an error the service states neither usage nor what it was about"
-    return ""
-
-
 @operator("no-cohere-start", "message-start is missing, late, or twice", applies=COHERE, noticed_by=("COH-001",))
 def no_cohere_start(stream: Stream) -> Iterator[Edit]:
     yield from lost(stream, "message-start")
@@ -99,7 +107,7 @@ def no_cohere_end(stream: Stream) -> Iterator[Edit]:
     "A block without its start or end",
     applies=COHERE,
     noticed_by=("COH-001",),
-    equivalent=_failed,
+    equivalent=failed,
 )
 def unbracketed_cohere_block(stream: Stream) -> Iterator[Edit]:
     yield from lost(stream, CONTENT[0], CONTENT[2], CALL[0], CALL[2])
@@ -134,7 +142,7 @@ def unequal_cohere_finish(stream: Stream) -> Iterator[Edit]:
     "message-end without usage, or without a part of it",
     applies=COHERE,
     noticed_by=("COH-002",),
-    equivalent=_failed,
+    equivalent=failed,
 )
 def no_cohere_usage(stream: Stream) -> Iterator[Edit]:
     for number, value in of(stream, *END):

@@ -28,12 +28,13 @@ from streamgauge.events import (
 )
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import Place, always, frames_of, get, leaves, places, put, shown
+from streamgauge.mutants.equivalence import unjudgeable
+from streamgauge.mutants.flow import SAID, right
 from streamgauge.mutants.stream import Piece, Stream
 
 ALL = ("all",)
 TEXT = ("AGG-001",)
 CALLS = ("AGG-002",)
-SAID = ("AGG-001", "AGG-002")
 ORDER = ("OAR-003", "OAR-011")
 """Rules of a dialect that numbers its events, or repeats at the end what it said."""
 
@@ -52,50 +53,39 @@ def _edits(stream: Stream, found: Iterator[Place[Any]], what: str, change: Calla
             yield place.edit(stream, what, change)
 
 
-def unjudgeable(before: Stream, after: Stream) -> str:
-    """Why no rule can tell: there is no whole answer to compare with, or nothing that it would say differently."""
-    if before.exchange.message.ended != "complete":
-        return "the stream reports an error, so that there is no whole answer to compare with"
-    if before.exchange.message == after.exchange.message:
-        return "the message is the same: it is stated again, is another choice's, or is nothing that a message keeps"
-    return ""
-
-
 @operator(
     "lost-output",
     "An event with output is missing",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "GEM-008", "SEQ-002", "COH-001", "ERR-001", "GEM-004"),
     equivalent=unjudgeable,
 )
 def lost_output(stream: Stream) -> Iterator[Edit]:
     for number in frames_of(stream, *OUTPUT):
-        yield Edit(f"frame {number}", partial(stream.instead, number))
+        yield Edit(f"frame {number}", partial(stream.instead, number), right(stream, number))
 
 
 @operator(
     "doubled-output",
     "An event with output comes twice",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "GEM-008", "OAC-020", "OAC-018"),
     equivalent=unjudgeable,
 )
 def doubled_output(stream: Stream) -> Iterator[Edit]:
     for number in frames_of(stream, *OUTPUT):
-        yield Edit(f"frame {number}", partial(stream.inserted, number, stream.pieces[number]))
+        made = partial(stream.inserted, number, stream.pieces[number])
+        yield Edit(f"frame {number}", made, right(stream, number))
 
 
 @operator(
     "swapped-output",
     "Two events with output in the wrong order",
     applies=ALL,
-    noticed_by=(*SAID, *ORDER, "OAC-005", "OAC-017", "OAC-020", "ANT-003", "SEQ-009", "SEQ-003"),
     equivalent=unjudgeable,
 )
 def swapped_output(stream: Stream) -> Iterator[Edit]:
     found = frames_of(stream, *OUTPUT)
     for one, other in zip(found, found[1:], strict=False):
-        yield Edit(f"frames {one} and {other}", partial(stream.swapped, one, other))
+        yield Edit(f"frames {one} and {other}", partial(stream.swapped, one, other), right(stream, one, other))
 
 
 def _without_output(stream: Stream) -> Stream:
@@ -380,29 +370,10 @@ def lost_usage(stream: Stream) -> Iterator[Edit]:
         yield Edit(f"frame {number}", partial(stream.instead, number))
 
 
-@operator(
-    "lost-finish",
-    "The event that states why the answer ended is missing",
-    applies=ALL,
-    noticed_by=(
-        *(
-            "SEQ-002",
-            "AGG-003",
-            "ERR-001",
-            "ERR-007",
-            "OAR-005",
-            "ANT-008",
-            "GEM-004",
-            "OLL-002",
-            "OLL-003",
-            "COH-002",
-            "BRK-003",
-        ),
-    ),
-)
+@operator("lost-finish", "The event that states why the answer ended is missing", applies=ALL)
 def lost_finish(stream: Stream) -> Iterator[Edit]:
     for number in frames_of(stream, Finish):
-        yield Edit(f"frame {number}", partial(stream.instead, number))
+        yield Edit(f"frame {number}", partial(stream.instead, number), right(stream, number))
 
 
 LEAKS = (

@@ -10,12 +10,26 @@ from typing import Any
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._events import cut_off, edit
 from streamgauge.mutants._places import Path, always, leaves, put, shown
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
 from streamgauge.wire import elements, members
 
 GEMINI = ("gemini-generate",)
 PART = "candidates.*.content.parts.*"
+
+FLOW = Flow(
+    applies=GEMINI,
+    kinds={
+        "output": (*SAID, "GEM-008"),
+        "finish": ("GEM-003", "GEM-004"),
+        "usage": ("AGG-004", "GEM-014"),
+        "error": ("GEM-004", "ERR-001"),
+        "end": ("GEM-004", "GEM-010"),
+    },
+    behind=("GEM-003", "GEM-010"),
+    cut=("GEM-004", "GEM-001", "ERR-001", "AGG-004"),
+)
 
 RESPONSE = Schema(
     GEMINI,
@@ -55,6 +69,7 @@ RESPONSE = Schema(
         required("error.message", "string", "GEM-012"),
         required("error.status", "string", "GEM-012"),
     ),
+    nullable=True,
 )
 
 

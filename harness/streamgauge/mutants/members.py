@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -54,10 +54,21 @@ def optional(path: str, kinds: str, *rules: str, on: tuple[str, ...] = ()) -> Me
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The documented members of a dialect's events, from the vendor's reference and not from our rules."""
+    """The documented members of a dialect's events, from the vendor's reference and not from our rules.
+
+    nullable: null is as good as a member that is left out, as ProtoJSON says.
+    """
 
     applies: tuple[str, ...]
     members: tuple[Member, ...]
+    nullable: bool = False
+
+    @property
+    def known(self) -> Iterator[Member]:
+        """The members, with null among the types of those that may be it."""
+        for member in self.members:
+            may_be = self.nullable and not member.path.endswith("*")
+            yield replace(member, kinds=(*member.kinds, "null")) if may_be else member
 
 
 SAMPLES: dict[str, Any] = {
@@ -95,7 +106,7 @@ def _schemas() -> tuple[Schema, ...]:
 def schema_of(stream: Stream) -> tuple[Member, ...]:
     """The documented members of this stream's dialect."""
     names = stream.dialect.names
-    return tuple(m for s in _schemas() if not names.isdisjoint(s.applies) for m in s.members)
+    return tuple(m for s in _schemas() if not names.isdisjoint(s.applies) for m in s.known)
 
 
 def event_name(stream: Stream, number: int) -> str:
@@ -159,7 +170,7 @@ def retyped_member(stream: Stream) -> Iterator[Edit]:
                 yield Edit(what, made, member.retyped, f"{member.path} {kind}", member.excuse)
 
 
-SHOWS = ("AGG-001", "AGG-002", "AGG-003", "AGG-004", "ERR-001", "ERR-011", "BRK-016", "BRK-017")
+SHOWS = ("AGG-001", "AGG-002", "AGG-003", "AGG-004", "AGG-005", "ERR-001", "ERR-011", "BRK-016", "BRK-017")
 """Rules that notice what a member meant that the tables do not hold: it carried output, or it is another dialect's."""
 
 

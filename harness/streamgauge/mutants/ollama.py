@@ -10,11 +10,19 @@ from typing import Any
 from streamgauge.events import TextDelta
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import always, frames_of, leaves, put, shown
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream, dumps
 
 OLLAMA = ("ollama-chat", "ollama-generate")
 COUNTS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
+
+FLOW = Flow(
+    applies=OLLAMA,
+    kinds={"output": SAID, "finish": ("OLL-002",), "end": ("OLL-002",), "error": ("OLL-002", "ERR-008")},
+    behind=("OLL-002",),
+    cut=("OLL-002", "ERR-001"),
+)
 
 LINES = Schema(
     OLLAMA,

@@ -7,10 +7,24 @@ from functools import partial
 
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import always, leaves, put, shown
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
 
 COMPLETIONS = ("openai-completions",)
+
+FLOW = Flow(
+    applies=COMPLETIONS,
+    kinds={
+        "output": (*SAID, "SEQ-003"),
+        "finish": ("SEQ-001", "SEQ-002", "SEQ-003"),
+        "usage": ("USE-001", "USE-002"),
+        "error": ("ERR-002", "SEQ-002", "SEQ-006"),
+        "[DONE]": ("SEQ-006", "ERR-002"),
+    },
+    behind=("SEQ-006",),
+    cut=("SEQ-006", "ERR-001", "ERR-002"),
+)
 
 CHUNK = Schema(
     COMPLETIONS,

@@ -9,6 +9,7 @@ from typing import Any
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._events import cut_off, edit, lost, of
 from streamgauge.mutants._places import Path, always, leaves, put
+from streamgauge.mutants.flow import Flow
 from streamgauge.mutants.members import Schema, event_name, optional, required
 from streamgauge.mutants.stream import Stream, dumps
 from streamgauge.wire import elements, members
@@ -28,6 +29,20 @@ IN_PART = tuple(f"response.{s}.{v}" for s in SPOKEN[:4] for v in ("delta", "done
 IN_SUMMARY = tuple(f"response.reasoning_summary_text.{v}" for v in ("delta", "done"))
 ITEMS = (*DELTAS, *WHOLES, *PARTS, *SUMMARY)
 STATED = ("OAR-021",)
+
+FLOW = Flow(
+    applies=RESPONSES,
+    kinds={
+        "response.created": ("OAR-004",),
+        **dict.fromkeys(TERMINAL, ("OAR-005",)),
+        "response.failed": ("OAR-005", "ERR-007"),
+    },
+    behind=("OAR-003", "OAR-005"),
+    cut=("OAR-005", "ERR-001", "ERR-007"),
+    numbered=("OAR-003",),
+)
+"""Each event has a number, by which clients are to tell that one is lost, doubled or moved."""
+OPEN_FLOW = Flow(applies=OPEN, kinds={"[DONE]": ("OAR-006",)}, behind=("OAR-006",), cut=("OAR-006",))
 
 EVENTS = Schema(
     RESPONSES,

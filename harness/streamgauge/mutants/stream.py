@@ -122,6 +122,7 @@ class Stream:
             ended_at=over if self.over is None else self.over,
             request=self.request,
             timed=True,
+            accept_encoding="identity",
         )
         twin = {} if self.twin is None else {"non-stream": Exchange(self.dialect, Trace.of(self.twin))}
         return Exchange(self.dialect, trace, self.reference, twin, case=self.case)

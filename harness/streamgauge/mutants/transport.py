@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from streamgauge.mutants import Edit, operator
+from streamgauge.mutants.equivalence import unasked
+from streamgauge.mutants.flow import cut
 from streamgauge.mutants.stream import Piece, Stream
 from streamgauge.trace import TraceEnd
 
@@ -49,6 +51,12 @@ def cacheable(stream: Stream) -> Iterator[Edit]:
         yield Edit(f"Cache-Control: {value}", partial(_header, stream, "Cache-Control", value))
 
 
+@operator("unasked-coding", "A content coding that nobody asked for", applies=("all",), noticed_by=("HTTP-010",))
+def unasked_coding(stream: Stream) -> Iterator[Edit]:
+    for coding in ("gzip", "br", "identity, zstd"):
+        yield Edit(f"Content-Encoding: {coding}", partial(_header, stream, "Content-Encoding", coding))
+
+
 @operator("bufferable", "Proxies are not told to pass each write on", applies=("all",), noticed_by=("HTTP-009",))
 def bufferable(stream: Stream) -> Iterator[Edit]:
     for value in (None, "yes"):
@@ -67,18 +75,12 @@ def wrong_length(stream: Stream) -> Iterator[Edit]:
     yield Edit("Connection: close", partial(_header, stream, "Connection", "close"))
 
 
-def _unasked(before: Stream, after: Stream) -> str:  # noqa: ARG001
-    if before.request is None:
-        return "the request is not known, so that nothing says that a stream was asked for"
-    return ""
-
-
 @operator(
     "no-stream",
     "One JSON body, a page, or nothing, where a stream was asked for",
     applies=("all",),
     noticed_by=("HTTP-004", "HTTP-012", "HTTP-002", "OLL-001", "BRK-001", "GEM-002"),
-    equivalent=_unasked,
+    equivalent=unasked,
 )
 def no_stream(stream: Stream) -> Iterator[Edit]:
     for kind, body in (("application/json", ANSWER), ("text/html", PAGE), ("text/plain", b"")):
@@ -87,7 +89,7 @@ def no_stream(stream: Stream) -> Iterator[Edit]:
 
 
 @operator("stream-unasked", "A stream where none was asked for", applies=("openai-chat",), noticed_by=("HTTP-003",))
-def stream_unasked(stream: Stream) -> Iterator[Edit]:
+def streamunasked(stream: Stream) -> Iterator[Edit]:
     if stream.request is not None:
         for asked in (False, None):
             request = {name: value for name, value in stream.request.items() if name != "stream"}
@@ -159,41 +161,34 @@ def reset_at_the_end(stream: Stream) -> Iterator[Edit]:
     "cut-between-frames",
     "A clean end of the message before the stream is over",
     applies=("all",),
-    noticed_by=(
-        *("ERR-001", "SEQ-006", "OAR-005", "OAR-006", "ANT-008", "GEM-004", "OLL-002", "OLL-003", "COH-001", "COH-002"),
-        *("BRK-003", "AGG-004", "USE-001", "GEM-001", "ERR-002", "ERR-007"),
-    ),
     by_meaning=True,
 )
 def cut_between_frames(stream: Stream) -> Iterator[Edit]:
     for kept in range(1, len(stream.pieces)):
-        yield Edit(f"{kept} of {len(stream.pieces)} frames", partial(_lost, stream, kept, "eof"))
+        yield Edit(f"{kept} of {len(stream.pieces)} frames", partial(_lost, stream, kept, "eof"), cut(stream))
+
+
+HALF = {
+    "sse": ("SSE-020", "SSE-021", "HTTP-004"),
+    "ndjson": ("OLL-001", "JSON-001"),
+    "json-array": ("GEM-001", "HTTP-004"),
+    "eventstream": ("BRK-001",),
+}
+"""The rules of each framing that speak of half a frame at the end."""
 
 
 @operator(
     "cut-inside-a-frame",
     "A clean end of the message in the middle of a frame",
     applies=("all",),
-    noticed_by=(
-        "ERR-001",
-        "OAR-006",
-        "SSE-020",
-        "SSE-021",
-        "OLL-001",
-        "GEM-001",
-        "BRK-001",
-        "BRK-003",
-        "SEQ-006",
-        "JSON-001",
-        "HTTP-004",
-    ),
 )
 def cut_inside_a_frame(stream: Stream) -> Iterator[Edit]:
+    rules = (*cut(stream), *HALF[stream.framing])
     for number, piece in enumerate(stream.pieces):
         for part in (1, 2, 3):
             at = len(piece.raw) * part // 4
-            yield Edit(f"{at} bytes of frame {number}", partial(_cut, stream, number, at))
-    yield Edit("all but the last byte", partial(_cut, stream, len(stream.pieces) - 1, -1), group="last byte")
+            yield Edit(f"{at} bytes of frame {number}", partial(_cut, stream, number, at), rules)
+    yield Edit("all but the last byte", partial(_cut, stream, len(stream.pieces) - 1, -1), rules, "last byte")
 
 
 def _cut(stream: Stream, number: int, at: int) -> Stream:

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import always
-from streamgauge.mutants.content import unjudgeable
+from streamgauge.mutants.equivalence import unjudgeable
 from streamgauge.mutants.openai_chat._walk import (
     CHAT,
     calls,

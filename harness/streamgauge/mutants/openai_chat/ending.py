@@ -7,6 +7,7 @@ from functools import partial
 
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import always, put
+from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.openai_chat._walk import (
     BOTH,
     DONE,
@@ -18,6 +19,20 @@ from streamgauge.mutants.openai_chat._walk import (
     updated,
 )
 from streamgauge.mutants.stream import Stream
+
+FLOW = Flow(
+    applies=("openai-chat",),
+    kinds={
+        **dict.fromkeys(("start", ""), ("OAC-005", "OAC-006")),
+        "output": (*SAID, "OAC-005", "OAC-017", "OAC-018", "SEQ-003"),
+        "finish": ("SEQ-001", "SEQ-002", "SEQ-003"),
+        "usage": ("USE-001", "USE-002"),
+        "error": ("ERR-002", "SEQ-002", "SEQ-006"),
+        "[DONE]": ("SEQ-006", "ERR-002"),
+    },
+    behind=("SEQ-006",),
+    cut=("SEQ-006", "ERR-001", "ERR-002"),
+)
 
 
 @operator(

@@ -7,6 +7,7 @@ from functools import partial
 
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import always, put
+from streamgauge.mutants.equivalence import moving
 from streamgauge.mutants.openai_chat._walk import (
     CHAT,
     edit_at,
@@ -30,18 +31,12 @@ def other_model(stream: Stream) -> Iterator[Edit]:
                 yield edit_at(stream, number, ("model",), repr(text), always(text), text)
 
 
-def _moving(before: Stream, after: Stream) -> str:  # noqa: ARG001
-    if len({value.get("created") for _, value in before.objects}) > 1:
-        return "the recording's own times move forward, and this one does too"
-    return ""
-
-
 @operator(
     "other-time",
     "A chunk with another time, or one in milliseconds",
     applies=CHAT,
     noticed_by=("OAC-013",),
-    equivalent=_moving,
+    equivalent=moving,
 )
 def other_time(stream: Stream) -> Iterator[Edit]:
     for number, value in stream.objects:
