@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from streamgauge import strategies
 from streamgauge.errors import UnknownNameError
 from streamgauge.events import ReasoningDelta, TextDelta, ToolCallDelta
 from streamgauge.message import Message, assemble
@@ -173,3 +177,45 @@ def test_json_texts_hold_both() -> None:
 
     assert is_json(find(json_texts(), is_json, settings=patient))
     assert not is_json(find(json_texts(), lambda text: not is_json(text), settings=patient))
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "strategies.md"
+
+
+def example(page: str) -> Callable[[], None]:
+    """The test that the documentation shows."""
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {"Phase": Phase}
+    exec(compile(code, str(PAGE), "exec"), names)
+    test: Callable[[], None] = names["test_my_parser"]
+    return test
+
+
+def test_the_documentation_runs() -> None:
+    """The example of the documentation passes as it stands there."""
+    example(PAGE.read_text("utf-8"))()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("self._decoder.decode(data)", 'data.decode("utf-8", "replace")'),
+        ("*lines, self._rest = (self._rest + ", "*lines, _ = ("),
+        ('choice["index"] == 0', "True"),
+        ('.encode("utf-16", "surrogatepass").decode("utf-16")', ""),
+    ],
+)
+def test_the_documentation_finds_faults(right: str, wrong: str) -> None:
+    """The same test fails for a parser with a fault of the kind that it is made for."""
+    page = PAGE.read_text("utf-8")
+    assert right in page
+    once = "@settings(deadline=None, database=None, max_examples=1000, phases=[Phase.generate])"  # found, not shrunk
+    page = page.replace("@settings(deadline=None)", once)
+    with pytest.raises((AssertionError, ValueError, KeyError)):
+        example(page.replace(right, wrong))()
+
+
+def test_each_name_is_documented() -> None:
+    """The page names every public strategy."""
+    page = PAGE.read_text("utf-8")
+    assert [name for name in strategies.__all__ if name != "Ability" and f"{name}(" not in page] == []

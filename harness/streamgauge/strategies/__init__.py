@@ -1,6 +1,7 @@
 """Hypothesis strategies that draw streams, for testing a parser: this project's, or your own.
 
     from hypothesis import given
+    from hypothesis import strategies as st
     from streamgauge.strategies import cuts, wire_streams
 
     @given(stream=wire_streams("openai-chat"), data=st.data())
@@ -12,7 +13,8 @@
         assert parser.text == message.choices[0].text
 
 What is drawn is a valid stream with the message that it carries; `sse_streams()` and `cuts()` draw what a
-parser of server-sent events has to stand. Needs hypothesis, which streamgauge itself doesn't require.
+parser of server-sent events has to stand. docs/strategies.md has a whole example. Needs hypothesis, which
+streamgauge itself doesn't require.
 """
 
 from __future__ import annotations
