@@ -60,6 +60,20 @@ def test_a_client_that_breaks_the_rule_is_caught(rule: Rule) -> None:
     assert all(v.expected and v.got for v in verdicts)
 
 
+@pytest.mark.parametrize("rule", CLIENT_RULES, ids=lambda rule: rule.id)
+def test_a_client_that_breaks_the_rule_breaks_no_other(rule: Rule) -> None:
+    """Under each fault it departs, and of the other rules of the same fault only from those that the rule names."""
+    assert rule.broken is not None
+    case, others = cases_of(rule)[0], set()
+    for fault in rule.faults:
+        seen = rule.broken(ideal(rule, case, fault))
+        beside = [r for r in CLIENT_RULES if r is not rule and fault in r.faults and case in cases_of(r)]
+        verdicts = {v.rule: v.verdict for v in judge(seen, [rule, *beside])}
+        assert verdicts.pop(rule.id) not in ("pass", "skip", "error"), fault
+        others |= {name for name, verdict in verdicts.items() if verdict not in ("pass", "skip")}
+    assert others == set(rule.also_breaks)
+
+
 @pytest.mark.parametrize("rule", [r for r in CLIENT_RULES if "" not in r.faults], ids=lambda rule: rule.id)
 def test_a_plain_run_that_fails_is_no_skip(rule: Rule) -> None:
     """Where already the undisturbed recording fails, a rule that compares with it departs and names the reason."""

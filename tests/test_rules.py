@@ -57,7 +57,9 @@ def test_rule_says_what_it_rests_on(rule: Rule) -> None:
     assert len(rule.statement) > 20
     assert len(rule.source) > 20
     assert all(rule.known)
-    assert set(rule.also_breaks) <= set(rulebook())
+    assert set(rule.also_breaks) <= set(rulebook()) - {rule.id}
+    assert (rule.good is None) == (rule.bad is None) == (rule.broken is not None) == (rule.role == "client")
+    assert rule.good is None or rule.good != rule.bad
 
 
 def test_what_is_not_judged_says_why() -> None:

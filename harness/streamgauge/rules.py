@@ -191,9 +191,9 @@ class Example:
 class Rule:
     """One requirement. `applies` names dialects, framings ("sse", "ndjson" ...) or "all".
 
-    Server rules prove themselves with `good` and `bad`; `also_breaks` names the rules that `bad` can't help
-    breaking too. Client rules name the `faults` under which they are judged ("" is the plain recording) and
-    prove themselves with `broken`, which turns a correct observation into one that breaks the rule.
+    Server rules prove themselves with `good` and `bad`. Client rules name the `faults` under which they are judged
+    ("" is the plain recording) and prove themselves with `broken`, which turns a correct observation into one that
+    breaks the rule. `also_breaks` names the rules that `bad`, or `broken`, can't help breaking too.
     """
 
     id: str

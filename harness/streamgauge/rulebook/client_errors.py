@@ -66,6 +66,7 @@ def in_band_error(seen: Observation) -> Iterator[Finding]:
     known=("https://github.com/genkit-ai/genkit/issues/6079",),
     faults=("fin+slow-drip:50", "reset+slow-drip:50", "error-frame:middle", "stall:middle"),
     cases=TEXT,
+    also_breaks=("CAN-003",),
     broken=lambda seen: changed(seen, events=(), times=()),
 )
 def partial_output(seen: Observation) -> Iterator[Finding]:
@@ -94,6 +95,7 @@ def partial_output(seen: Observation) -> Iterator[Finding]:
     ),
     faults=(*BREAKS, "stall:middle", "stall:headers", "invalid-json"),
     cases=TEXT,
+    also_breaks=("CAN-003",),
     broken=lambda seen: (
         changed(seen, raised=replace(seen.run.raised, name="httpx.ReadError", library=False))
         if seen.run.raised

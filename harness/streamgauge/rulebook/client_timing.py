@@ -58,6 +58,7 @@ def no_rebuffering(seen: Observation) -> Iterator[Finding]:
     faults=("slow-drip:20",),
     cases=TEXT,
     needs=("timing",),
+    also_breaks=("CAN-003",),
     broken=dies,
 )
 def timeout_between_bytes(seen: Observation) -> Iterator[Finding]:
@@ -76,6 +77,7 @@ def timeout_between_bytes(seen: Observation) -> Iterator[Finding]:
     faults=("stall:middle", "stall:headers", "stall:first", "stall:mid-event", "stall:end"),
     cases=TEXT,
     needs=("timing",),
+    also_breaks=("CAN-003", "ERR-010"),
     broken=hangs,
 )
 def times_out(seen: Observation) -> Iterator[Finding]:
@@ -101,6 +103,7 @@ def times_out(seen: Observation) -> Iterator[Finding]:
     faults=("stall:middle", "slow-drip:20", "slow-drip:20+leave:1"),
     cases=TEXT,
     needs=("stop",),
+    also_breaks=("ERR-010", "TIM-005", "TIM-006"),
     broken=lambda seen: replace(seen, served=replace(seen.served, closed_early=None)),
 )
 def closes(seen: Observation) -> Iterator[Finding]:
