@@ -131,6 +131,29 @@ def test_process_is_used_again(tmp_path: Path) -> None:
         assert streamed(opened(), "sync")[0] != first
 
 
+def test_adapter_that_floods_standard_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Standard error is passed on: however much comes, nothing waits for a reader."""
+    with adapter(scripted(tmp_path, "sys.stderr.write('x' * 300_000); say(type='done')")):
+        assert [type(event) for event in streamed(opened(), "sync")] == [End]
+    assert capfd.readouterr().err.count("x") == 300_000
+
+
+def test_process_of_another_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was started before the environment changed (whom to trust, say) is not used again."""
+    with adapter(scripted(tmp_path, "say(type='text', text=os.environ.get('TRUSTED', '-')); say(type='done')")):
+        assert streamed(opened(), "sync")[0] == TextDelta("-")
+        monkeypatch.setenv("TRUSTED", "yes")
+        assert streamed(opened(), "sync")[0] == TextDelta("yes")
+
+
+def test_adapter_that_never_introduces_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended after a while, and the error says so."""
+    monkeypatch.setattr("streamgauge.adapter_process.START", 0.2)
+    silent = (sys.executable, "-c", "import time; time.sleep(60)")
+    with pytest.raises(ProtocolError, match="ended after 0 seconds without a line"), adapter(silent):
+        pytest.fail("it was taken")
+
+
 @pytest.mark.parametrize("path", ["sync", "async"])
 def test_what_was_raised_is_raised(tmp_path: Path, path: str) -> None:
     """An exception has the name, the message and the kind that the adapter gave, behind the events before it."""
@@ -175,6 +198,8 @@ def test_error_as_data_ends_in_error(tmp_path: Path) -> None:
         ("say(type='txet', text='a')", "no event.*txet.*adapter-protocol.md"),
         ("say(type='text', text=1)", "no event"),
         ("sys.exit(3)", "exit code 3"),
+        ('os.write(1, b\'{"type": "te\'); sys.exit()', 'no JSON object: \'{"type": "te\''),
+        ("os.write(1, b'\\xff\\n')", "no JSON object"),
         ("os.close(1); import time; time.sleep(60)", "closed its output"),
     ],
 )

@@ -38,12 +38,13 @@ class AdapterPool:
         self._all: list[AdapterProcess] = []
 
     def take(self) -> AdapterProcess:
-        """An idle process that is still alive, or a new one, whose introduction is in `hello`."""
+        """An idle process that can still be used, or a new one, whose introduction is in `hello`."""
         with self._lock:
             while self._idle:
                 process = self._idle.pop()
-                if process.alive:
+                if process.usable:
                     return process
+                self._end(process)
         process = AdapterProcess(self._command)
         with self._lock:
             self._all.append(process)
@@ -53,10 +54,13 @@ class AdapterPool:
         """Take back a process: for the next stream where it has ended its last, else to the end of its life."""
         with self._lock:
             if process.streaming:
-                process.kill()
-                self._all.remove(process)
+                self._end(process)
             else:
                 self._idle.append(process)
+
+    def _end(self, process: AdapterProcess) -> None:
+        process.kill()
+        self._all.remove(process)
 
     def close(self) -> None:
         """End all processes."""

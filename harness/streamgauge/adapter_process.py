@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import threading
@@ -35,12 +36,14 @@ class AdapterProcess:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = shlex.join(command)
+        self._environment = dict(os.environ)
+        self._late = False
         self.streaming = False
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:
             raise StreamgaugeError(f"can't run {self._command}: {error.strerror}") from error
-        watchdog = threading.Timer(START, self._process.kill)
+        watchdog = threading.Timer(START, self._give_up)
         watchdog.start()
         try:
             self.hello = self.line()
@@ -51,8 +54,13 @@ class AdapterProcess:
             watchdog.cancel()
 
     @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
+    def usable(self) -> bool:
+        """Whether it still runs, in an environment as a new one would get it: programs read theirs when they start."""
+        return self._process.poll() is None and self._environment == os.environ
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._process.kill()
 
     def say(self, line: dict[str, Any]) -> None:
         """Write a line; that the program is gone will show when its answer is read."""
@@ -80,6 +88,8 @@ class AdapterProcess:
         return value
 
     def _fate(self) -> str:
+        if self._late:
+            return f"was ended after {START:.0f} seconds without a line,"
         try:
             return f"ended with exit code {self._process.wait(GRACE)}"
         except subprocess.TimeoutExpired:
