@@ -43,7 +43,13 @@ def told(findings: Any, model: str, named: dict[str, dict[str, float]]) -> None:
 
 
 def test_agrees_with_the_server_s_timings(smollm2_url: str, tmp_path: Path, findings: Any) -> None:
-    """TTFT is not before the server had its first token; tokens a second are the server's; the difference is shown."""
+    """TTFT is not before the server had its first token, and the time from the first to the last token is the server's,
+    both within the calibrated error; the differences are shown beside it.
+
+    What the server does outside of `prompt_ms` (HTTP, tokenizing, sampling, its queue) has no figure of its own, so
+    that TTFT has no upper bound. llama.cpp stamps a token where it was sampled, we where it came: one token's time is
+    the most by which that may shift the last against the first.
+    """
     found = bench(tmp_path, smollm2_url, "--prompt", STORY, "--mode", "wire")
     (target,) = found.targets
     assert outcomes(target.streams)["complete"] == 8
@@ -54,10 +60,14 @@ def test_agrees_with_the_server_s_timings(smollm2_url: str, tmp_path: Path, find
     first = timings["ttft beside prompt_ms"]
     assert first["streams"] == 8
     assert first["difference"] >= -error.max
-    # The same tokens a second: a fifth is far more than either clock is wrong by over half a second of tokens.
+    span = timings["last - first output beside predicted_ms"]
+    bound = (error.max - error.min) + span["server"] / (TOKENS - 1)
+    assert abs(span["difference"]) <= bound
     rate = timings["tokens per second"]
-    assert rate["ours"] == pytest.approx(rate["server"], rel=0.2)
+    assert rate["ours"] == pytest.approx(rate["server"], rel=bound / span["server"])
     told(findings, "SmolLM2-135M, timings", timings)
+    of = f"{error.p50 * 1e3:.3f} ms (p50), {error.max * 1e3:.3f} ms (max)"
+    findings.remark(f"the calibrated error of our TTFT in this run: {of}; the rest of a difference is the server's")
 
 
 def test_agrees_with_the_server_s_metrics(smollm2_url: str, tmp_path: Path, findings: Any) -> None:
