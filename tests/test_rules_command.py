@@ -37,8 +37,8 @@ def test_one_rule_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for text in (rule.title, rule.statement, rule.source, "a departure is fail", rule.known[0]):
         assert text in out
     good, bad = out.split("an answer that satisfies it")[1].split("an answer that breaks it")
-    assert "data: [DONE]" in good
-    assert "data: [DONE]" not in bad
+    assert "| data: [DONE]" in good
+    assert "| data: [DONE]" not in bad
 
 
 def test_evidence_beside_the_body_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +63,7 @@ def test_one_rule_as_json_has_its_examples(capsys: pytest.CaptureFixture[str]) -
     value = json.loads(capsys.readouterr().out)
     assert (value["id"], value["severity"]) == ("SSE-020", "fail")
     assert value["satisfies"] == value["breaks"] + "\n"
+    assert value["finding"]["expected"] == "a blank line behind the last event"
 
 
 def test_every_rule_can_be_explained(capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,6 +78,27 @@ def test_what_is_not_judged_is_explained(capsys: pytest.CaptureFixture[str]) -> 
     name = next(iter(UNJUDGED))
     assert main(["rules", name]) == 0
     assert UNJUDGED[name] in capsys.readouterr().out
+
+
+def test_what_is_found_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the example that breaks a rule stands what the rule says of it, and its lines are marked."""
+    assert main(["rules", "OAC-016"]) == 0
+    bad = capsys.readouterr().out.split("an answer that breaks it")[1]
+    assert "got      index 0 for 'a' and 'b'" in bad
+    assert [('"id":"b"' in line) for line in bad.splitlines() if line.startswith("  > data")] == [True]
+
+
+def test_a_client_rule_shows_what_is_served(capsys: pytest.CaptureFixture[str]) -> None:
+    """The lines that the fault changes, and no others; how to play them; what a client that breaks the rule does."""
+    assert main(["rules", "ERR-004"]) == 0
+    out = capsys.readouterr().out
+    changed = [line.strip() for line in out.splitlines() if line.startswith(("  -", "  +"))]
+    assert ['"finish_reason": "error"' in line for line in changed] == [False, True]
+    assert "streamgauge serve --case openai-chat/plain-text --fault 'failed-finish'" in out
+    assert "a client that breaks it\n  expected an error, or the finish_reason 'error'" in out
+    assert "streamgauge client PROVIDER --rule ERR-004" in out
+    assert main(["rules", "TIM-005"]) == 0
+    assert "in how they are sent" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["rules", "SEQ-06"], ["rules", "--dialect", "openai-chatt"]])

@@ -64,7 +64,7 @@ def index_present(exchange: Exchange) -> Iterator[Finding]:
     also_breaks=("OAC-018",),
 )
 def index_distinct(exchange: Exchange) -> Iterator[Finding]:
-    """Parallel calls have different indexes, 0-based, in order, without gaps."""
+    """Parallel calls have different indexes."""
     ids: dict[tuple[int, int], str] = {}
     for delta in calls_of(exchange):
         call_id = text(delta.entry.get("id"))
