@@ -369,9 +369,10 @@ def test_prometheus_text_is_read() -> None:
     assert timings.samples(text) == {"a": 5.5, "b": 1000.0, "b_bucket": 7.0}
 
 
-def test_vllm_s_histograms_are_means_of_the_time_between() -> None:
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_histograms_are_means_of_the_time_between(engine: str) -> None:
     """Sum over count of what came between two looks, beside our mean, which counts from the sending."""
-    name = "vllm:time_to_first_token_seconds"
+    name = f"{engine}:time_to_first_token_seconds"
     before, after = {f"{name}_sum": 10.0, f"{name}_count": 100.0}, {f"{name}_sum": 10.6, f"{name}_count": 102.0}
     found = timings.published(before, after, [metrics(0.5), metrics(0.6)])
     assert found is not None

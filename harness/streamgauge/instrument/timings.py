@@ -1,7 +1,8 @@
 """What a server says of its own streams, beside what we measured of them: llama.cpp's timings, Prometheus metrics.
 
 llama.cpp's server puts `timings` into the last chunk (tools/server/README.md): prompt_ms, until the first token was
-sampled, and predicted_ms, from there to the last. vLLM and llama.cpp (--metrics) publish counters at /metrics.
+sampled, and predicted_ms, from there to the last. vLLM, SGLang (--enable-metrics) and llama.cpp (--metrics)
+publish counters at /metrics.
 """
 
 from __future__ import annotations
@@ -23,23 +24,19 @@ from streamgauge.wire import count, members, parse
 _TAIL = 16 * 1024
 _SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{[^}]*\})?\s+([-+\d.eE]+|[+-]?Inf|NaN)")
 
-MEANS: Mapping[str, tuple[str, str, str]] = {
-    "ttft": ("vllm:time_to_first_token_seconds_sum", "vllm:time_to_first_token_seconds_count", "mean TTFT"),
-    "tpot": (
-        "vllm:request_time_per_output_token_seconds_sum",
-        "vllm:request_time_per_output_token_seconds_count",
-        "mean TPOT",
-    ),
-    "gap": ("vllm:inter_token_latency_seconds_sum", "vllm:inter_token_latency_seconds_count", "mean gap"),
-    "e2e": ("vllm:e2e_request_latency_seconds_sum", "vllm:e2e_request_latency_seconds_count", "mean E2E"),
+MEANS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "ttft": ("mean TTFT", ("vllm:time_to_first_token_seconds", "sglang:time_to_first_token_seconds")),
+    "tpot": ("mean TPOT", ("vllm:request_time_per_output_token_seconds",)),
+    "gap": ("mean gap", ("vllm:inter_token_latency_seconds", "sglang:inter_token_latency_seconds")),
+    "e2e": ("mean E2E", ("vllm:e2e_request_latency_seconds", "sglang:e2e_request_latency_seconds")),
 }
-"""Our metric, and the two counters whose quotient is the server's mean of it
-(https://docs.vllm.ai/en/stable/usage/metrics/)."""
+"""Our metric, what it is called, and the histograms whose sum over count is a server's mean of it
+(https://docs.vllm.ai/en/stable/usage/metrics/, https://docs.sglang.io/references/production_metrics.html)."""
 LLAMA = {
     "tokens": "llamacpp:tokens_predicted_total",
     "seconds": "llamacpp:tokens_predicted_seconds_total",
 }
-VLLM_TOKENS = "vllm:generation_tokens_total"
+TOKENS = ("vllm:generation_tokens_total", "sglang:generation_tokens_total")
 
 
 def llama_timings(flights: Sequence[Flight], found: Sequence[StreamMetrics]) -> ServerTimings | None:
@@ -123,13 +120,15 @@ def published(
 def _means(
     before: Mapping[str, float], after: Mapping[str, float], found: Sequence[StreamMetrics]
 ) -> Iterator[tuple[str, dict[str, float]]]:
-    for metric, (total, number, name) in MEANS.items():
-        streams = after.get(number, 0.0) - before.get(number, 0.0)
-        ours = _ours(metric, found)
-        if streams > 0 and ours:
-            server = (after[total] - before.get(total, 0.0)) / streams
-            mean = fmean(ours)
-            yield name, {"server": server, "ours": mean, "difference": mean - server, "streams": streams}
+    for metric, (name, histograms) in MEANS.items():
+        for histogram in histograms:
+            total, number = f"{histogram}_sum", f"{histogram}_count"
+            streams = after.get(number, 0.0) - before.get(number, 0.0)
+            ours = _ours(metric, found)
+            if streams > 0 and ours:
+                server = (after[total] - before.get(total, 0.0)) / streams
+                mean = fmean(ours)
+                yield name, {"server": server, "ours": mean, "difference": mean - server, "streams": streams}
 
 
 def _ours(metric: str, found: Sequence[StreamMetrics]) -> list[float]:
@@ -144,9 +143,9 @@ def _token_rate(
     before: Mapping[str, float], after: Mapping[str, float], found: Sequence[StreamMetrics]
 ) -> dict[str, dict[str, float]]:
     """Tokens, as the server counted them and as the streams stated them; llama.cpp's seconds make a rate of them."""
-    counted = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in (*LLAMA.values(), VLLM_TOKENS)}
+    counted = {name: after.get(name, 0.0) - before.get(name, 0.0) for name in (*LLAMA.values(), *TOKENS)}
     stated = float(sum(m.output_tokens or 0 for m in found))
-    tokens = counted[LLAMA["tokens"]] or counted[VLLM_TOKENS]
+    tokens = counted[LLAMA["tokens"]] or sum(counted[name] for name in TOKENS)
     if not tokens or not stated:
         return {}
     out = {"output tokens": {"server": tokens, "ours": stated, "difference": stated - tokens}}
