@@ -298,6 +298,9 @@ def test_every_dialect_is_judged_live(server: ReplayServer, dialect: str, tmp_pa
         (error(503, "loading"), "HTTP 503 (loading)"),
         (answer(b"<!doctype html><p>hi", headers=(("Content-Type", "text/html"),)), "an HTML page"),
         (answer(b'{"status": "ok"}'), "not a server of openai-chat"),
+        (answer(b"", 307, (("Location", "/elsewhere/chat/completions?key=1"),)), "/elsewhere/chat/completions: give"),
+        (answer(b"", 302, (("Location", "http://[::1"),)), "redirects to what is no URL"),
+        (answer(gzip.compress(b"data: {}"), 200, (*STREAM, ("Content-Encoding", "gzip"))), "turn compression off"),
         (answer(b"ok", headers=(("Content-Type", "text/plain"),)), "plain text ('ok')"),
     ],
 )

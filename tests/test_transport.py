@@ -141,6 +141,13 @@ def test_tls_to_a_plain_server(server: ReplayServer) -> None:
         fetch(server.url.replace("http:", "https:") + "/v1", CHAT, ASK, timeout=0.5)
 
 
+def test_an_unknown_authority() -> None:
+    """A certificate that nobody here vouches for: the message says where to put who does."""
+    pytest.importorskip("cryptography")
+    with ReplayServer(tls="valid") as running, pytest.raises(UnreachableError, match="authority in SSL_CERT_FILE"):
+        fetch(running.url, CHAT, ASK)
+
+
 @pytest.mark.parametrize("slash", ["", "/", "//"])
 def test_trailing_slash_does_not_matter(server: ReplayServer, slash: str) -> None:
     """A base URL with and without slashes at its end asks the same path."""

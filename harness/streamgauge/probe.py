@@ -10,6 +10,7 @@ from collections import ChainMap
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 
@@ -246,13 +247,27 @@ def _require_endpoint(target: Target, trace: Trace) -> None:
         raise BackendError(f"{url}: {why}; is it an HTTP server, is it up?")
     said = masked(_said(trace.body), target.api_key)
     if not 200 <= trace.status < 300:
-        hint = trace.note or _key_hint(target.dialect, trace.status) or "nothing was judged"
+        hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or "nothing was judged"
         raise BackendError(f"{url} answers HTTP {trace.status}{said and f' ({said})'}: {hint}")
+    coding = trace.header("Content-Encoding") or "identity"
+    if coding.lower() != "identity":
+        raise BackendError(f"{url} answers in Content-Encoding {coding}, which was not asked for: turn compression off")
     words = not_a_stream(trace.body, target.dialect.framing, *target.dialect.other_framings)
     if words and trace.body and not _speaks(target.dialect, trace.body):
         base = target.dialect.base_path
         hint = f"; should the URL end in {base}?" if base and not target.base_url.rstrip("/").endswith(base) else ""
         raise BackendError(f"{url} answers with {words}: not a server of {target.dialect.name}{hint}")
+
+
+def _moved(url: str, trace: Trace) -> str:
+    """Where a redirect leads: it is not followed, because the key is for the URL that was given."""
+    location = trace.header("Location") if trace.status in (301, 302, 303, 307, 308) else None
+    if not location:
+        return ""
+    try:
+        return f"it redirects to {shown(urljoin(url, location))}: give the base URL of that"
+    except (ValueError, httpx2.InvalidURL):
+        return "it redirects to what is no URL"
 
 
 def _speaks(dialect: Dialect, body: bytes) -> bool:

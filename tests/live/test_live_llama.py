@@ -35,7 +35,8 @@ from streamgauge.runner import Watch, observe_async, observe_sync
 from streamgauge.transport import fetch, fetch_json
 from streamgauge.wire import members
 
-pytestmark = pytest.mark.live
+# A warning of a library that is judged must not become an exception inside it, which its users would not see.
+pytestmark = [pytest.mark.live, pytest.mark.filterwarnings("default")]
 
 CHAT = get_dialect("openai-chat")
 ELSEWHERE = {"groq"}
@@ -153,6 +154,8 @@ def as_g4f_says(choice: Choice) -> Choice:
 REWRITTEN: dict[str, Callable[[Choice], Choice]] = {"g4f": as_g4f_says}
 RAISES = {("openai-helper", "length"): "openai.LengthFinishReasonError"}
 """What a library is documented to raise behind the whole of an answer, by its finish_reason."""
+ONE_FINISH = {"litellm-openai"}
+"""Libraries that hand out one finish_reason a stream: of two choices, the second is without."""
 NO_EXTRA = {"mistralai"}
 """Libraries that take no members of the request but those that they know: not the one that asks for usage either."""
 OTHER_WORDS = {"mistralai"}
@@ -233,7 +236,9 @@ def test_two_choices(servers: Any, tiny_url: str, spec: ProviderSpec, path: str)
     if "n" not in spec.capabilities:
         pytest.skip(f"{spec.name} does not tell choices apart")
     seen = run(spec, path, tiny_url, ask(servers.tiny.PROMPTS["json"], n=2))
-    assert said(seen.message(CHAT.name)) == (scripted(servers.tiny, "json"),) * 2
+    right = scripted(servers.tiny, "json")
+    second = structs.replace(right, finish_reason=None) if spec.name in ONE_FINISH else right
+    assert said(seen.message(CHAT.name)) in ((right, second), (second, right))
 
 
 def reply_request() -> ChatRequest:

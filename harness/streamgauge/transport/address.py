@@ -68,9 +68,9 @@ def masked(text: str, secret: str) -> str:
 
 def unreachable(url: str, error: Exception) -> UnreachableError:
     """The error for a connection that did not come about."""
-    return UnreachableError(
-        f"nothing answers at {shown(url)}: {reason(error)}; is the server running, is the URL right?"
-    )
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+    hint = "is its authority in SSL_CERT_FILE?" if untrusted else "is the server running, is the URL right?"
+    return UnreachableError(f"nothing answers at {shown(url)}: {reason(error)}; {hint}")
 
 
 def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
