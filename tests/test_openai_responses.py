@@ -133,6 +133,22 @@ SAID: dict[str, tuple[list[bytes], list[Event]]] = {
         [delta("function_call_arguments", "{}"), item("done", {**CALL, "arguments": "{}"})],
         [ToolCallDelta(0, arguments="{}"), ToolCallDelta(0, "c", "f")],
     ),
+    "two calls at one place": (
+        [
+            item("added", CALL),
+            delta("function_call_arguments", "1"),
+            item("added", {**CALL, "id": "j", "call_id": "d", "name": "g"}),
+            delta("function_call_arguments", "2", item_id="j"),
+            item("done", {**CALL, "arguments": "1"}),
+            item("done", {**CALL, "id": "j", "call_id": "d", "name": "g", "arguments": "2"}),
+        ],
+        [
+            ToolCallDelta(0, "c", "f"),
+            ToolCallDelta(0, arguments="1"),
+            ToolCallDelta(1, "d", "g"),
+            ToolCallDelta(1, arguments="2"),
+        ],
+    ),
     "two calls, interleaved": (
         [
             item("added", CALL),
@@ -247,6 +263,8 @@ ENDS: dict[str, tuple[bytes, str, str | int | None, int]] = {
     "incomplete": (last("incomplete", incomplete_details={"reason": "max_output_tokens"}), "complete", "incomplete", 0),
     "failed": (last("failed", error={"code": "server_error", "message": "x"}), "error", "failed", 1),
     "failed without a reason": (last("failed"), "error", "failed", 1),
+    "cancelled": (event("response.in_progress", response={"status": "cancelled"}), "truncated", "cancelled", 0),
+    "vLLM's error": (b'data: {"object":"error","message":"x","code":400}\n\n', "error", None, 1),
     "an error event": (event("error", code="c", message="x", param=None), "error", None, 1),
     "an error event as Open Responses has it": (event("error", error={"type": "t", "message": "x"}), "error", None, 1),
     "an error without a type": (b'data: {"error":{"message":"x"}}\n\n', "error", None, 1),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Dialect
-from streamgauge.events import OUTPUT, End, Event, Finish, KeepAlive, TextDelta, to_json, unlocated
+from streamgauge.events import OUTPUT, End, Event, Finish, KeepAlive, Start, TextDelta, to_json, unlocated
+from streamgauge.eventstream import encode_message
 from streamgauge.faults import all_faults, apply_faults
 from streamgauge.message import assemble
 from streamgauge.provider import Connection, ProviderSpec, all_providers
@@ -146,7 +147,7 @@ def test_any_bytes(name: str, data: st.DataObject) -> None:
 
 
 def as_frame(dialect: Dialect, text: str) -> bytes:
-    """One frame of a dialect of texts that carries this text."""
+    """One frame of a dialect that carries this text."""
     match dialect.framing:
         case "sse":
             return b"".join(b"data: " + line + b"\n" for line in text.encode().split(b"\n")) + b"\n"
@@ -155,10 +156,10 @@ def as_frame(dialect: Dialect, text: str) -> bytes:
         case "json-array":
             return b"[" + text.encode() + b"]"
         case "eventstream":
-            raise AssertionError("frames of an event stream are binary")
+            return encode_message({":message-type": "event", ":event-type": "contentBlockDelta"}, text.encode())
 
 
-@pytest.mark.parametrize("name", [name for name, d in all_dialects().items() if d.framing != "eventstream"])
+@each_dialect
 @some
 @given(text=json_texts())
 def test_any_json(name: str, text: str) -> None:
@@ -210,6 +211,19 @@ def test_long_frames_are_linear(name: str) -> None:
     for size in (len(body), 65536, 1460):
         events = decoded(dialect, [body[i : i + size] for i in range(0, len(body), size)])
         assert "".join(e.text for e in events if isinstance(e, TextDelta)) == text
+
+
+@pytest.mark.parametrize("name", [name for name, d in all_dialects().items() if d.framing == "sse"])
+@pytest.mark.parametrize(
+    "data", [b"it broke", b'"it broke"', b'{"error":"it broke"}', b'{"error":{"message":"it broke"}}']
+)
+def test_an_event_called_error_is_one(name: str, data: bytes) -> None:
+    """Gateways name an event `error` and put words or JSON into it: the stream reported an error, and what it said."""
+    dialect = get_dialect(name)
+    message = dialect.read(
+        dialect.encode([Start("a", "m"), TextDelta("x")])[0] + b"event: error\ndata: " + data + b"\n\n"
+    )
+    assert (message.ended, [e.message for e in message.errors], message.malformed) == ("error", ["it broke"], 0)
 
 
 # Sockets.

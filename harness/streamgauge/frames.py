@@ -71,6 +71,9 @@ def read_object(frame: Any, ending: Ending, out: list[Event]) -> dict[str, Any] 
         out.append(KeepAlive(DONE, span=frame.span))
     elif ending.ended:
         ending.bad("data after the terminator", frame.data, frame.span, out)
+    elif isinstance(value, (Undecodable, str)) and getattr(frame, "type", "") == "error":
+        shown = frame.data if isinstance(value, Undecodable) else value
+        ending.fail(StreamError(shown or "error", span=frame.span), out)  # an event `error` whose data is its message
     elif isinstance(value, Undecodable):
         ending.bad(f"not JSON: {value.reason}", frame.data, frame.span, out)
     else:

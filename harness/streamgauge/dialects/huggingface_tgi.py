@@ -54,7 +54,8 @@ class TokenInterpreter:
         before = len(out)
         if error := event.get("error"):
             kind = text(event.get("error_type"))
-            self._ending.fail(StreamError(text(error) or to_json(error), "", kind, span=span), out)
+            shown = text(error) or text(members(error).get("message")) or to_json(error)
+            self._ending.fail(StreamError(shown, "", kind, span=span), out)
         token = members(event.get("token"))
         # "special": "Is the token a special token. Can be used to ignore tokens when concatenating"
         if (said := text(token.get("text"))) and token.get("special") is not True:

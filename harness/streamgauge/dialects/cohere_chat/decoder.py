@@ -95,8 +95,10 @@ class ChatInterpreter:
                 self._tool_call(event.get("index"), message.get("tool_calls"), span, out)
             case "message-end":
                 self._end(delta, span, out)
-            case "" if said := text(event.get("message")):
-                self._ending.fail(StreamError(said, span=span), out)  # the body of an HTTP error, inside a stream
+            case "" | "error":  # the body of an HTTP error, inside a stream; "error" is a gateway's name for it
+                error = event.get("error")
+                if said := text(event.get("message")) or text(error) or text(members(error).get("message")):
+                    self._ending.fail(StreamError(said, span=span), out)
         if len(out) == before:
             out.append(KeepAlive(kind, span=span))
 

@@ -71,19 +71,21 @@ class _Call:
     server: bool
     told: bool = False  # whether any of its arguments has come
     named: bool = False
+    call_id: str = ""
 
 
 class ResponsesInterpreter:
     """Interprets the events of one stream, by the `type` of their data (by the event's name where it has none)."""
 
-    __slots__ = ("_by_delta", "_by_done", "_calls", "_ending", "_errors", "_id", "_indexes", "_model")
+    __slots__ = ("_by_delta", "_by_done", "_calls", "_ending", "_errors", "_every", "_id", "_indexes", "_model")
 
     def __init__(self) -> None:
         self._ending = Ending()
         self._id = ""
         self._model = ""
         self._indexes: dict[str, int] = {}  # item id to output_index, as the items were announced
-        self._calls: dict[int | str, _Call] = {}
+        self._calls: dict[int | str, _Call] = {}  # by item: its latest call
+        self._every: list[_Call] = []
         self._by_delta: set[tuple[str, int | str]] = set()  # (kind, item) whose text came in deltas
         self._by_done: set[tuple[str, int | str]] = set()  # ... came whole
         self._errors: set[tuple[str, str]] = set()
@@ -115,7 +117,7 @@ class ResponsesInterpreter:
             self._item(verb, event, span, out)
         elif isinstance(event.get("response"), dict):
             self._response(kind, event["response"], span, out)
-        elif kind == "error" or event.get("error"):
+        elif kind == "error" or event.get("error") or event.get("object") == "error":  # the last: vLLM
             self._error(event.get("error") or event, span, out)
         if len(out) == before:
             out.append(KeepAlive(kind, span=span))
@@ -159,6 +161,10 @@ class ResponsesInterpreter:
             self._id, self._model = self._id or identity[0], self._model or identity[1]
             out.append(Start(self._id, self._model, span=span))
         if kind not in TERMINAL:
+            if (
+                response.get("status") == "cancelled"
+            ):  # a background response, whose stream has no event of its own for it
+                out.append(Finish("cancelled", span=span))
             return
         if not (self._by_delta or self._by_done or self._calls):
             for index, item in enumerate(elements(response.get("output"))):
@@ -199,16 +205,30 @@ class ResponsesInterpreter:
                 out.append(_SAID[kind](said, span=span))
 
     def _call(self, key: int | str, item: dict[str, Any], member: str, span: Span, out: list[Event]) -> None:
-        call = self._calls.setdefault(key, _Call(len(self._calls), False))
+        call_id = text(item.get("call_id"))
+        call = self._opened(key, call_id)
         arguments = "" if call.told else text(item.get(member))
         if not call.named or arguments:
-            call_id, name = ("", "") if call.named else (text(item.get("call_id")), text(item.get("name")))
+            call_id, name = ("", "") if call.named else (call_id, text(item.get("name")))
             call.told = call.told or bool(arguments)
             call.named = True
+            call.call_id = call.call_id or call_id
             out.append(ToolCallDelta(call.number, call_id, name, arguments, span=span))
 
+    def _opened(self, key: int | str, call_id: str) -> _Call:
+        """The call of an item: the one at its place, unless that is another's, as where a server counts no places."""
+        call = self._calls.get(key)
+        if call is None or (call_id and call.call_id not in ("", call_id)):
+            known = (c for c in self._every if call_id and c.call_id == call_id)
+            call = self._calls[key] = next(known, None) or self._new(server=False)
+        return call
+
+    def _new(self, *, server: bool) -> _Call:
+        self._every.append(_Call(len(self._every), server))
+        return self._every[-1]
+
     def _vendor_call(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
-        call = self._calls.setdefault(key, _Call(len(self._calls), True))
+        call = self._calls.get(key) or self._calls.setdefault(key, self._new(server=True))
         kind = text(item.get("type"))
         member = VENDOR_CALLS.get(kind, "")
         call_id, name = ("", "") if call.named else (text(item.get("id")), text(item.get("name")) or kind)
@@ -223,7 +243,7 @@ class ResponsesInterpreter:
     def _arguments(self, kind: str, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
         member, server = _ARGUMENTS[kind]
         key = self._key(event, event.get("item_id"))
-        call = self._calls.setdefault(key, _Call(len(self._calls), server))
+        call = self._calls.get(key) or self._calls.setdefault(key, self._new(server=server))
         said = text(event.get("delta")) if verb == "delta" else "" if call.told else text(event.get(member))
         call.told = call.told or verb == "delta" or bool(said)
         if said:
