@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urljoin
 
@@ -182,6 +183,23 @@ def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Genera
             yield own["non-stream"]
         related = ChainMap(own, siblings)
         yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name))
+    if wanted is None and target.base_url.lower().startswith("https://") and find_spec("h2"):
+        yield _over_http2(target, siblings)
+
+
+def _over_http2(target: Target, siblings: dict[str, Exchange]) -> Exchange:
+    """The plain request once more, with HTTP/2 offered."""
+    plain = probes(target.dialect, target.model)[0].request
+    trace = fetch(
+        target.base_url,
+        target.dialect,
+        plain,
+        api_key=target.api_key,
+        timeout=target.timeout,
+        deadline=5 * target.timeout,
+        http2=True,
+    )
+    return _kept(siblings, Exchange(target.dialect, trace, None, siblings, "http2"))
 
 
 def _kept(siblings: dict[str, Exchange], exchange: Exchange) -> Exchange:

@@ -153,6 +153,7 @@ class Example:
     ended: TraceEnd = "eof"
     dialect: str = ""
     accept_encoding: str | None = None
+    http_version: str = "HTTP/1.1"
     siblings: Mapping[str, Example] = field(default_factory=dict)
 
     def exchange(self, dialect: Dialect) -> Exchange:
@@ -182,6 +183,7 @@ class Example:
             request=self.request,
             timed=bool(self.times),
             accept_encoding=self.accept_encoding,
+            http_version=self.http_version,
         )
         siblings = {name: example.exchange(dialect) for name, example in self.siblings.items()}
         return Exchange(dialect, trace, self.reference, siblings)

@@ -53,7 +53,8 @@ class Stream:
 
     times: seconds after the request at which each piece comes, by default evenly spread; `over` is the end's.
     reference: what the non-streaming answer to the same request says: the message of the undamaged stream. twin: that
-    answer's body, as far as rules look into it; None where they would find nothing there.
+    answer's body, as far as rules look into it; None where they would find nothing there. plain: the answer over
+    HTTP/1.1 to the request that this one answers over HTTP/2.
     """
 
     dialect: Dialect
@@ -72,6 +73,7 @@ class Stream:
     times: tuple[float, ...] = ()
     over: float | None = None
     case: str = ""
+    plain: Stream | None = None
     whole: bytes | None = field(default=None, repr=False)
 
     def as_array(self) -> Stream:
@@ -123,9 +125,11 @@ class Stream:
             request=self.request,
             timed=True,
             accept_encoding="identity",
+            http_version="HTTP/2" if self.plain else "HTTP/1.1",
         )
-        twin = {} if self.twin is None else {"non-stream": Exchange(self.dialect, Trace.of(self.twin))}
-        return Exchange(self.dialect, trace, self.reference, twin, case=self.case)
+        beside = {} if self.twin is None else {"non-stream": Exchange(self.dialect, Trace.of(self.twin))}
+        beside |= {"plain": self.plain.exchange} if self.plain else {}
+        return Exchange(self.dialect, trace, self.reference, beside, case=self.case)
 
     def _arrivals(self) -> tuple[tuple[Arrival, ...], float]:
         if self.whole is not None:

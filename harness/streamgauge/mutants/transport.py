@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
+from streamgauge.events import End, Finish
 from streamgauge.mutants import Edit, operator
+from streamgauge.mutants._places import frames_of
 from streamgauge.mutants.equivalence import unasked
 from streamgauge.mutants.flow import cut
 from streamgauge.mutants.stream import Piece, Stream
@@ -55,6 +57,18 @@ def cacheable(stream: Stream) -> Iterator[Edit]:
 def unasked_coding(stream: Stream) -> Iterator[Edit]:
     for coding in ("gzip", "br", "identity, zstd"):
         yield Edit(f"Content-Encoding: {coding}", partial(_header, stream, "Content-Encoding", coding))
+
+
+@operator(
+    "cut-over-http2",
+    "Half an answer over HTTP/2, where HTTP/1.1 has it whole",
+    applies=("all",),
+    noticed_by=("HTTP-017",),
+)
+def cut_over_http2(stream: Stream) -> Iterator[Edit]:
+    kept = min(len(stream.pieces) // 2, *frames_of(stream, Finish, End), len(stream.pieces))
+    if kept and stream.exchange.message.ended == "complete":
+        yield Edit(f"{kept} of {len(stream.pieces)} frames", _lost(stream, kept, "eof").but(plain=stream).but)
 
 
 @operator("bufferable", "Proxies are not told to pass each write on", applies=("all",), noticed_by=("HTTP-009",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 UNJUDGED: dict[str, str] = {
-    "HTTP-017": "needs the same request over HTTP/2 beside the one over HTTP/1.1; HTTP-042 judges clients",
     "USE-012": "needs the reference tokenizer of the model that answered",
     "AGG-009": "is about a gateway: needs what its backend sent beside what it made of it",
     "CAN-001": "needs to see the server's slots after a disconnect: no endpoint of the dialect shows them, and a "

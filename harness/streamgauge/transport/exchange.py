@@ -98,7 +98,7 @@ class Recorder:
 
     def on_trace(self, name: str, _info: Any) -> None:
         """httpcore's trace hook: the request is sent when its body has been handed to the kernel."""
-        if name == "http11.send_request_body.complete":
+        if name in ("http11.send_request_body.complete", "http2.send_request_body.complete"):
             self._start = perf_counter()
 
     def head(self, response: httpx2.Response) -> None:
@@ -140,11 +140,13 @@ def fetch(
     headers: Iterable[tuple[str, str]] = (),
     stop_after: int | None = None,
     deadline: float | None = None,
+    http2: bool = False,
 ) -> Trace:
     """Ask once and record each read until the HTTP message ends, whatever the dialect says on the way.
 
     timeout: seconds of silence until the trace ends in "timeout"; deadline: the same for the whole, in seconds
     since the request was sent, looked at with each read. stop_after: disconnect after that many events ("closed").
+    http2: offer HTTP/2 too, which needs https and the library h2; the trace says what was spoken.
     The note of a 404 says where the base URL is likely to be wrong. The key is in no part of the trace.
 
     Raises UnreachableError where nothing could be reached, StreamgaugeError for a base URL that is none.
@@ -153,7 +155,9 @@ def fetch(
     recorder = Recorder(out, api_key, dialect.decoder() if stop_after is not None else None)
     try:
         with (
-            httpx2.Client(timeout=patience(timeout), trust_env=not is_loopback(out.url), verify=trust()) as client,
+            httpx2.Client(
+                http2=http2, timeout=patience(timeout), trust_env=not is_loopback(out.url), verify=trust()
+            ) as client,
             client.stream(
                 "POST", out.url, headers=out.headers, content=out.content, extensions={"trace": recorder.on_trace}
             ) as response,
