@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 from streamgauge.chat import ChatRequest
 from streamgauge.events import OUTPUT
-from streamgauge.instrument.backend import Stage, tagged
+from streamgauge.instrument.backend import Stage
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.load import wire_runner
 from streamgauge.instrument.wire import WireProbe
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
+from streamgauge.tags import tagged
 from streamgauge.transport import outgoing
 
 now = time.monotonic

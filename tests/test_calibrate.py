@@ -20,7 +20,7 @@ from streamgauge.cli.calibrate import command
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import OUTPUT, Event
 from streamgauge.instrument import calibrate as module
-from streamgauge.instrument.backend import ReplayProcess, tagged
+from streamgauge.instrument.backend import ReplayProcess
 from streamgauge.instrument.calibrate import Depth, calibrate, delays, errors
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.load import LibrarySubject, ProbeSubject, wire_runner
@@ -29,6 +29,7 @@ from streamgauge.measurement.results import CalibrationRow, Errors, load_calibra
 from streamgauge.provider import Connection, Provider, ProviderSpec, get_provider
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.server.standalone import output_pieces, paced
+from streamgauge.tags import tagged
 from streamgauge.transport import fetch
 
 pytestmark = pytest.mark.slow  # real processes and real time: nox -s slow

@@ -58,16 +58,19 @@ def command(**options: Any) -> int:
 
     Exit codes: 0 good; 1 a threshold was passed; 2 nothing could be measured.
     """
-    from streamgauge.instrument.bench import bench
-    from streamgauge.measurement.thresholds import parse
+    from streamgauge.instrument.backend import ReplayProcess
 
-    limits = [parse(text) for text in options["thresholds"]]
-    plan = _plan(options)
-    live = Live()
-    try:
-        result = bench(plan, _Watcher(live))
-    finally:
-        live.close()
+    with ReplayProcess() as backend:  # it starts while we import
+        from streamgauge.instrument.bench import bench
+        from streamgauge.measurement.thresholds import parse
+
+        limits = [parse(text) for text in options["thresholds"]]
+        plan = _plan(options)
+        live = Live()
+        try:
+            result = bench(plan, _Watcher(live), backend)
+        finally:
+            live.close()
     _write(result, options)
     return _judged(result, limits)
 

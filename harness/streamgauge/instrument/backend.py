@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -11,9 +12,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.server.standalone import tagged
-
-__all__ = ["ReplayProcess", "Served", "Stage", "tagged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +33,18 @@ class Served:
 
 
 class ReplayProcess:
-    """A context manager. Raises StreamgaugeError where the process doesn't start or ends before its time."""
+    """A context manager, which doesn't wait until the process is there: that happens when it is first asked.
+
+    So it can be started before whatever takes time here; this module imports next to nothing. Raises StreamgaugeError
+    where the process doesn't start or ends before its time.
+    """
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "streamgauge.server.standalone"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Ctrl-C goes to every process of the terminal's group; the one that measures decides when this one ends.
+        apart: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart)
+        self._asked = False
         return self
 
     def __exit__(
@@ -47,6 +52,8 @@ class ReplayProcess:
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if not self._asked:  # nobody waits until it has started
+            self._process.kill()
         try:
             self._process.stdin.close()
             self._process.wait(5)
@@ -68,6 +75,7 @@ class ReplayProcess:
     def _ask(self, command: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._asked = True
         try:
             self._process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.stdin.flush()

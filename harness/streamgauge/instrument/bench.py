@@ -121,13 +121,14 @@ class Watcher(Protocol):
     def ran(self, label: str, measured: Measured, done: int, total: int) -> None: ...
 
 
-def bench(plan: Plan, watcher: Watcher) -> BenchResult:
+def bench(plan: Plan, watcher: Watcher, backend: ReplayProcess) -> BenchResult:
     """Measure everything that was asked for. An interrupt gives the result so far, marked partial.
 
+    backend: the replay server, which the calibration needs whatever is measured.
     Raises UnreachableError where nothing answers at the base URL, UnavailableError where no provider is installed,
     and StreamgaugeError where the call was wrong.
     """
-    return _Bench(plan, watcher).run()
+    return _Bench(plan, watcher, backend).run()
 
 
 @dataclass(slots=True)
@@ -148,8 +149,9 @@ class _Entry:
 
 
 class _Bench:
-    def __init__(self, plan: Plan, watcher: Watcher) -> None:
+    def __init__(self, plan: Plan, watcher: Watcher, backend: ReplayProcess) -> None:
         self._plan = plan
+        self._backend = backend
         self._watcher = watcher
         self._entries: list[_Entry] = []
         self._rows: list[CalibrationRow] = []
@@ -161,7 +163,6 @@ class _Bench:
     def run(self) -> BenchResult:
         with ExitStack() as stack:
             try:
-                self._backend = stack.enter_context(ReplayProcess())
                 self._loop = stack.enter_context(asyncio.Runner())
                 self._wire_loop = stack.enter_context(wire_runner())
                 self._measure(stack)

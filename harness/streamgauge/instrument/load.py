@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from streamgauge.chat import ChatMessage, ChatRequest
 from streamgauge.dialect import Dialect
-from streamgauge.instrument.backend import ReplayProcess, Stage, tagged
+from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.drivers import Landed, fly_in_loop, fly_in_threads, fly_on_wire
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight, library_timeline, stream_of
@@ -23,6 +23,7 @@ from streamgauge.measurement.metrics import Timeline, measure
 from streamgauge.measurement.results import Clock, PathName, Run
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
+from streamgauge.tags import tagged
 
 KEPT_ARRIVALS = 3
 """Streams of a run whose reads are kept one by one: enough for a picture of single streams."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -25,15 +24,7 @@ from streamgauge.registry import get_dialect
 from streamgauge.script import Piece, Script
 from streamgauge.server.mount import Mount
 from streamgauge.server.replay import ReplayServer
-
-TAG = "[stream %d]"
-"""What a prompt says, so that the log can tell streams apart whatever the client library does to a request."""
-_TAG = re.compile(rb"\[stream (\d+)\]")
-
-
-def tagged(prompt: str, tag: int) -> str:
-    """The prompt of one stream of many."""
-    return f"{prompt} {TAG % tag}"
+from streamgauge.tags import tag_of
 
 
 def paced(dialect: Dialect, delays: Sequence[float]) -> Script:
@@ -72,11 +63,11 @@ class _Mounted:
         first, self.requests = self.requests, len(requests)
         found = []
         for number in range(first, len(requests)):
-            tags = _TAG.findall(requests[number].body)
+            tag = tag_of(requests[number].body)
             at = by_request.get(number, [])
-            if tags:
+            if tag is not None:
                 outputs = [at[n] for n in self.outputs if n < len(at)]
-                found.append({"tag": int(tags[-1]), "at": requests[number].at, "sends": outputs})
+                found.append({"tag": tag, "at": requests[number].at, "sends": outputs})
         return found
 
 
