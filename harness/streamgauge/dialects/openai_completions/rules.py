@@ -8,10 +8,12 @@ from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import CREATED, DONE, sse
 from streamgauge.dialects.openai_chat._view import chunks
+from streamgauge.dialects.openai_chat.rules.chunks import VENDOR_REASONS
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, server_rule
 
 OBJECT = "text_completion"
+TOGETHER = ("text.completion", "completion.chunk")
 REASONS = ("stop", "length", "content_filter")
 COMPLETION = (
     "OpenAI API reference, The completion object (https://platform.openai.com/docs/api-reference/completions/object), "
@@ -37,7 +39,8 @@ HELLO = _chunk("Hello") + _chunk(" there") + _chunk("", "stop") + DONE
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{COMPLETION}: "The object type, which is always "text_completion""',
+    source=f'{COMPLETION}: "The object type, which is always "text_completion"". Together\'s words for its own service '
+    "(togethercomputer/together-python, types/common.py) count as non-strict",
     applies=APPLIES,
     good=HELLO,
     bad=_chunk("Hello", object="completion") + HELLO,
@@ -46,7 +49,7 @@ def object_type(exchange: Exchange) -> Iterator[Finding]:
     """object is exactly text_completion."""
     for value, span in chunks(exchange).chunks:
         if "object" in value and value["object"] != OBJECT:
-            yield Finding(OBJECT, brief(value["object"]), span)
+            yield Finding(OBJECT, brief(value["object"]), span, mild=value["object"] in TOGETHER)
 
 
 @server_rule(
@@ -89,7 +92,8 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{COMPLETION}: finish_reason is one of {', '.join(REASONS)}",
+    source=f"{COMPLETION}: finish_reason is one of {', '.join(REASONS)}. Words that another vendor documents for its "
+    'own service count as non-strict, and so does "" in the place of null',
     applies=APPLIES,
     good=HELLO,
     bad=HELLO.replace('"stop"', '"eos_token"'),
@@ -99,7 +103,8 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for finishes in chunks(exchange).finishes.values():
         for reason, span in finishes:
             if not isinstance(reason, str) or reason not in REASONS:
-                yield Finding(" | ".join(REASONS), brief(reason), span)
+                documented = isinstance(reason, str) and (reason in VENDOR_REASONS or not reason)
+                yield Finding(" | ".join(REASONS), brief(reason), span, mild=documented)
 
 
 @server_rule(

@@ -27,7 +27,7 @@ def _one_text(exchange: Exchange, name: str) -> Iterator[Finding]:
     first: Any = None
     for value, span in _stated(exchange, name):
         if not isinstance(value, str) or not value:
-            yield Finding(f"a non-empty {name}", f"{name} {brief(value)}", span)
+            yield Finding(f"a non-empty {name}", f"{name} {brief(value)}", span, mild=value is None)
         elif first is None:
             first = value
         elif value != first:
@@ -40,7 +40,8 @@ def _one_text(exchange: Exchange, name: str) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{CHUNK}: "A unique identifier for the chat completion. Each chunk has the same ID."',
+    source=f'{CHUNK}: "A unique identifier for the chat completion. Each chunk has the same ID." null, which '
+    "states none, counts as non-strict",
     applies=("openai-chat",),
     known=(
         "https://github.com/ggml-org/llama.cpp/issues/5876",
