@@ -275,6 +275,33 @@ def test_a_long_list_of_names_is_cut(capsys: pytest.CaptureFixture[str]) -> None
     assert len(err) < 600
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["client", "--html", f"{__file__}/x"],
+        ["client", "--json", "."],
+        ["bench", "--csv", f"{__file__}/x"],
+        ["calibrate", "--json", f"{__file__}/x"],
+        ["mutants", "--json", "."],
+        ["rules", "--json", f"{__file__}/x"],
+    ],
+)
+def test_an_unwritable_report_is_found_before_the_work(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Minutes of measurement are not lost to a file that can't be written: the call is refused at once."""
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert len(err.splitlines()) == 1
+    assert "directory" in err
+
+
+def test_a_report_makes_its_folder(tmp_path: Path) -> None:
+    """A folder that is missing is made, whichever command writes."""
+    target = tmp_path / "new" / "folder" / "rules.json"
+    assert main(["rules", "OAC-016", "--json", str(target)]) == 0
+    assert target.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_ctrl_c_keeps_what_was_written() -> None:
     """An interrupt ends a command that waits for its input, with 130, no traceback, and its output intact."""
