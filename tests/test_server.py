@@ -467,11 +467,12 @@ def test_prefixes(server: ReplayServer, prefix: str) -> None:
 
 
 def test_look_ups_are_no_requests(server: ReplayServer) -> None:
-    """GET /models is logged, but it is not what a client rule counts."""
+    """GET /models, and a POST where nothing streams, are logged, but they are not what a client rule counts."""
     mount = server.mount(SCRIPT)
+    httpx2.post(mount.url + "/api/show", json={"name": "gpt-4"})
     httpx2.get(mount.base_url + "/models")
     httpx2.post(mount.base_url + "/chat/completions", content=ASK)
-    assert [r.method for r in mount.requests] == ["GET", "POST"]
+    assert [r.method for r in mount.requests] == ["POST", "GET", "POST"]
     served = mount.served()
     assert [(method, body) for method, _, _, body in served.requests] == [("POST", ASK)]
     assert len(served.sent) == len(SCRIPT.pieces)

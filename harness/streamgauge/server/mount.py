@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from streamgauge.dialect import Dialect
 from streamgauge.observation import Served
 from streamgauge.script import Script
 from streamgauge.server.ledger import Plan
@@ -78,11 +79,18 @@ class Mount:
             models = models_of(path, self.script.dialect.name if isinstance(self.script, Script) else DEFAULT_DIALECT)
             if models is not None:
                 return Plan(models, self._log, look_up=True)
-        return Plan(self._choose(path, received), self._log, look_up=received.method != "POST")
+        # What asks for anything but a stream is a look-up, whatever its method: LiteLLM asks Ollama by POST what the
+        # model can do, unless it has remembered that.
+        streams = self._dialect(path) is not None
+        return Plan(self._choose(path, received), self._log, look_up=received.method != "POST" or not streams)
+
+    def _dialect(self, path: str) -> Dialect | None:
+        """The dialect that streams at a path of this mount."""
+        dialect = self.script.dialect if isinstance(self.script, Script) else dialect_of(path)
+        return dialect if dialect is not None and any(re.search(p, path) for p in dialect.paths) else None
 
     def _choose(self, path: str, received: Received) -> Script:
-        dialect = self.script.dialect if isinstance(self.script, Script) else dialect_of(path)
-        if dialect is None or not any(re.search(p, path) for p in dialect.paths):
+        if self._dialect(path) is None:
             return refusal(404, f"nothing is at {path}", paths=streaming_paths())
         if received.method != "POST":
             return refusal(405, f"{path} answers POST only")
