@@ -463,6 +463,35 @@ def test_a_dialect_gets_what_it_can_express() -> None:
     assert {"plain", "length", "disconnect"} < {p.name for p in few}
 
 
+@pytest.mark.parametrize(
+    ("dialect", "asked"),
+    [
+        ("openai-chat", {"logprobs": True}),
+        ("openai-completions", {"logprobs": 1}),
+        ("openai-responses", {"include": ["message.output_text.logprobs"]}),
+        ("gemini-generate", {"generationConfig": {"responseLogprobs": True}}),
+        ("cohere-chat", {"logprobs": True}),
+        ("ollama-chat", {"logprobs": True}),
+        ("ollama-generate", {"logprobs": True}),
+        ("anthropic-messages", {}),
+        ("bedrock-converse", {}),
+    ],
+)
+def test_log_probabilities_are_asked_for_in_each_spelling(dialect: str, asked: dict[str, Any]) -> None:
+    """Where a dialect has them; elsewhere there is no such request."""
+    spoken = get_dialect(dialect)
+    plain, wanted = (spoken.request(dataclasses.replace(ChatRequest.of("hi"), logprobs=x)).body for x in (False, True))
+    assert {name: value for name, value in wanted.items() if plain.get(name) != value} == asked
+    assert ("logprobs" in {p.name for p in probes(spoken, "m")}) is bool(asked)
+
+
+@pytest.mark.parametrize("name", ["models/m", "m"])
+def test_gemini_s_list_names_what_can_be_asked(name: str) -> None:
+    """The list has resource names, and no second models/ goes in front of them."""
+    path = get_dialect("gemini-generate").request(ChatRequest.of("hi", model=name)).path
+    assert path == "/models/m:streamGenerateContent?alt=sse"
+
+
 def test_exchanges_know_their_twins(mounted: Callable[..., Mount]) -> None:
     """An exchange has the non-streaming answer as its reference, and its bytes as a sibling."""
     target = Target(base_url=mounted(good_server).base_url, dialect=CHAT, model="m")
