@@ -106,7 +106,8 @@ def calibration_table(calibration: Calibration) -> Table:
     for row in calibration.rows:
         late = row.client_lag.p99 if row.client_lag else None
         lag = "-" if late is None else shown(late, "seconds")
-        table.add_row(row.name, row.path, f"x{row.concurrency}", errors_text(row.ttft), errors_text(row.gap), lag)
+        streams = f"x{row.concurrency}{f', {row.failed} failed' if row.failed else ''}"
+        table.add_row(row.name, row.path, streams, errors_text(row.ttft), errors_text(row.gap), lag)
     return table
 
 
