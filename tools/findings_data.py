@@ -1,271 +1,173 @@
-"""What the pages of `tools/findings.py` say by hand: how each library is called, and what each defect is.
+"""What the pages of `tools/findings.py` say by hand: what each defect is, and what is no defect although it fails.
 
-A finding is a `fail` of the conformance matrix of a library named here under a rule named here. Left out on purpose:
-line ends of CR alone and half events at the end of the bytes, which no service sends today.
+A finding is a verdict of the conformance matrix on a library of `findings_libraries.py` under a rule named here.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+import findings_bodies as b
+from findings_bodies import chat, gemini, ollama, piece, said
+
+from streamgauge.events import Start, TextDelta
+from streamgauge.registry import get_dialect
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """How a user calls it: `call` prints the text as it comes; `url` is the address of the server."""
+class Reply:
+    """What a reproducer's server answers: a body, in one write or in several, and what is odd about its head.
 
-    project: str
-    home: str
-    dialect: str
-    imports: str
-    call: str
-    asks_for_models: bool = False
+    more: bytes that Content-Length promises and that do not come. interim: an answer before the answer.
+    """
+
+    body: bytes | tuple[bytes, ...]
+    status: int = 200
+    media: str = ""
+    more: int = 0
+    interim: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """A rule seen from the user: `happens` and `matters` are sentences, `parts` the writes that show it by dialect."""
+    """A rule seen from the user: `happens` and `matters` are sentences, `replies` show it, by dialect or subject.
 
+    shown: whether an output is that of the defect. fault: the fault that a verdict must be of, "" for any. source: where
+    it is not the rule's.
+    """
+
+    rule: str
     slug: str
     title: str
     severity: str
     happens: str
     matters: str
     expected: str
-    parts: dict[str, tuple[bytes, ...]]
+    replies: dict[str, Reply]
+    shown: Callable[[str], bool] = lambda out: not out.startswith(("Hello\nno error", "Hello[stop]\nno error"))
+    fault: str = ""
+    source: str = ""
 
 
-OPENAI_LOOP = """for chunk in client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}], stream=True):
-    print(chunk.choices[0].delta.content or "" if chunk.choices else "", end="")"""
-
-LIBRARIES = {
-    "openai": Library(
-        "openai-python",
-        "https://github.com/openai/openai-python",
-        "openai-chat",
-        "import openai",
-        f'client = openai.OpenAI(base_url=url + "/v1", api_key="x", max_retries=0)\n{OPENAI_LOOP}',
-    ),
-    "groq": Library(
-        "groq-python",
-        "https://github.com/groq/groq-python",
-        "openai-chat",
-        "import groq",
-        f'client = groq.Groq(base_url=url, api_key="x", max_retries=0)\n{OPENAI_LOOP}',
-    ),
-    "g4f": Library(
-        "gpt4free",
-        "https://github.com/xtekky/gpt4free",
-        "openai-chat",
-        "from g4f.client import Client\nfrom g4f.client.factory import create_custom_provider",
-        'client = Client(provider=create_custom_provider(url + "/v1", api_key="x"))\n' + OPENAI_LOOP,
-        asks_for_models=True,
-    ),
-    "huggingface-hub": Library(
-        "huggingface_hub",
-        "https://github.com/huggingface/huggingface_hub",
-        "openai-chat",
-        "from huggingface_hub import InferenceClient",
-        """client = InferenceClient(base_url=url + "/v1", api_key="x")
-for chunk in client.chat_completion([{"role": "user", "content": "hi"}], stream=True):
-    print(chunk.choices[0].delta.content or "" if chunk.choices else "", end="")""",
-    ),
-    "mistralai": Library(
-        "mistralai (client-python)",
-        "https://github.com/mistralai/client-python",
-        "openai-chat",
-        "from mistralai.client import Mistral",
-        """client = Mistral(server_url=url, api_key="x")
-for event in client.chat.stream(model="m", messages=[{"role": "user", "content": "hi"}]):
-    print(event.data.choices[0].delta.content or "", end="")""",
-    ),
-    "httpx-sse": Library(
-        "httpx-sse",
-        "https://github.com/florimondmanca/httpx-sse",
-        "openai-chat",
-        "import httpx, httpx_sse, json",
-        """with httpx.Client() as client, httpx_sse.connect_sse(client, "POST", url, json={}) as source:
-    for event in source.iter_sse():
-        if event.data != "[DONE]":
-            print(json.loads(event.data)["choices"][0]["delta"].get("content") or "", end="")""",
-    ),
-    "sseclient-py": Library(
-        "sseclient-py",
-        "https://github.com/mpetazzoni/sseclient",
-        "openai-chat",
-        "import json, requests, sseclient",
-        """for event in sseclient.SSEClient(requests.post(url, json={}, stream=True)).events():
-    if event.data != "[DONE]":
-        print(json.loads(event.data)["choices"][0]["delta"].get("content") or "", end="")""",
-    ),
-    "anthropic": Library(
-        "anthropic-sdk-python",
-        "https://github.com/anthropics/anthropic-sdk-python",
-        "anthropic-messages",
-        "import anthropic",
-        """client = anthropic.Anthropic(base_url=url, api_key="x", max_retries=0)
-for e in client.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True):
-    print(e.delta.text if e.type == "content_block_delta" else "", end="")""",
-    ),
-    "google-genai": Library(
-        "google-genai",
-        "https://github.com/googleapis/python-genai",
-        "gemini-generate",
-        "from google import genai",
-        """client = genai.Client(api_key="x", http_options={"base_url": url, "api_version": "v1beta"})
-for chunk in client.models.generate_content_stream(model="m", contents="hi"):
-    print(chunk.text or "", end="")""",
-    ),
-    "ollama": Library(
-        "ollama-python",
-        "https://github.com/ollama/ollama-python",
-        "ollama-chat",
-        "import ollama",
-        """for part in ollama.Client(host=url).chat(model="m", messages=[{"role": "user", "content": "hi"}], stream=True):
-    print(part.message.content or "", end="")""",
-    ),
-    "cohere": Library(
-        "cohere-python",
-        "https://github.com/cohere-ai/cohere-python",
-        "cohere-chat",
-        "import cohere",
-        """client = cohere.ClientV2(base_url=url, api_key="x")
-for event in client.chat_stream(model="m", messages=[{"role": "user", "content": "hi"}]):
-    print(event.delta.message.content.text if event.type == "content-delta" else "", end="")""",
-    ),
-}
+def _events(*texts: str) -> bytes:
+    """The beginning of a Bedrock stream."""
+    return b"".join(get_dialect("bedrock-converse").encode([Start("", "m"), *map(TextDelta, texts)]))
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def chat(text: str, finish: str | None = None) -> bytes:
-    delta = {"content": text} if text else {}
-    choice = {"index": 0, "delta": delta, "finish_reason": finish}
-    head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return _json({**head, "choices": [choice]})
-
-
-def gemini(text: str, **more: Any) -> bytes:
-    return _json({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, **more}]})
-
-
-def said(data: bytes, head: bytes = b"data: ", end: bytes = b"\n\n") -> bytes:
-    return head + data + end
-
-
-def named(kind: str, **members: Any) -> bytes:
-    return f"event: {kind}\ndata: ".encode() + _json({"type": kind, **members}) + b"\n\n"
-
-
-def ollama(text: str) -> bytes:
-    return _json({"model": "m", "message": {"role": "assistant", "content": text}, "done": False}) + b"\n"
-
-
-CHAT_END = said(chat("", "stop")) + said(b"[DONE]")
-START = named(
-    "message_start",
-    message={
-        "id": "m",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1, "output_tokens": 1},
-    },
+SUCCESS: Callable[[str], bool] = lambda out: out.endswith("no error")  # noqa: E731
+BEDROCK = _events("Hel", "lo")
+EVENT_STREAM = "application/vnd.amazon.eventstream"
+END_OF_BODY = (
+    "The body ends where its Content-Length says, but the event that ends the stream has not come. The library hands "
+    "over what there is as if nothing were missing."
 )
-BLOCK = named("content_block_start", index=0, content_block={"type": "text", "text": ""})
-STOP = (
-    named("content_block_stop", index=0)
-    + named("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 2})
-    + named("message_stop")
+REPLACED = (
+    "The server is wrong to send it (RFC 8259 8.1), but the standard says what a client then does: it replaces "
+    "ill-formed bytes by U+FFFD and goes on. Model servers that cut a character between tokens do send such bytes."
 )
 
-
-def piece(text: str) -> bytes:
-    return named("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
-
-
-def cohere(text: str) -> bytes:
-    return named("content-delta", index=0, delta={"message": {"content": {"text": text}}})
-
-
-GEMINI_END = {"finishReason": "STOP"}
-BOM = b"\xef\xbb\xbf"
-
-
-def _bad(make: Any) -> bytes:
-    """An event whose text has a byte in it that is no UTF-8."""
-    return bytes(make("@BAD@")).replace(b"@BAD@", b"l\xffo")
-
-
-DEFECTS = {
-    "SEQ-010": Defect(
+DEFECTS = (
+    Defect(
+        "SEQ-010",
         "truncated-is-success",
         "a stream that breaks off is handed over as a complete answer",
         "high: an answer that was cut is used as if it were whole",
-        "The body ends properly, but without the event that ends the stream. The iteration ends as if nothing were missing.",
-        "A proxy or a server that is stopped ends bodies so. Nothing but the terminator tells a whole answer from half of one.",
-        "an exception: the stream ended without its terminator",
+        END_OF_BODY,
+        "Servers that are stopped and proxies that time out end bodies so. A caller could look whether a finish reason "
+        "has come, but nothing asks for it, and no documentation of the library does.",
+        "an exception, or any other sign, that the stream is incomplete",
         {
-            "openai-chat": (said(chat("Hel")),),
-            "anthropic-messages": (START + BLOCK + piece("Hel"),),
-            "gemini-generate": (said(gemini("Hel")),),
-            "ollama-chat": (ollama("Hel"),),
-            "cohere-chat": (named("message-start", id="x", delta={"message": {"role": "assistant"}}) + cohere("Hel"),),
+            "openai-chat": Reply(said(chat("Hel"))),
+            "anthropic-messages": Reply(b.START + piece("Hel")),
+            "gemini-generate": Reply(said(gemini("Hel"))),
+            "ollama-chat": Reply(ollama("Hel")),
+            "cohere-chat": Reply(b.COHERE_START + b.cohere("Hel")),
         },
+        SUCCESS,
     ),
-    "SSE-006": Defect(
+    Defect(
+        "SEQ-010",
+        "half-a-message-is-dropped",
+        "a body that ends inside an event-stream message is handed over as complete",
+        "high: an answer that was cut is used as if it were whole",
+        "The body ends in the middle of a message: its prelude states a length that has not come. The decoder drops what "
+        "it holds, and the iteration ends as if nothing were missing.",
+        "The message's own length says that it is incomplete, whatever the API. AWS's SDK for JavaScript raises in the "
+        'same place: "Truncated event message received."',
+        "an exception: the message is incomplete",
+        {"boto3": Reply(BEDROCK[:-20], media=EVENT_STREAM)},
+        SUCCESS,
+        "truncate-mid-event",
+        "Amazon Event Stream Specification (https://smithy.io/2.0/aws/amazon-eventstream.html): the prelude of a message "
+        "states its total byte length",
+    ),
+    Defect(
+        "HTTP-030",
+        "short-body-is-success",
+        "a body that is shorter than its Content-Length is handed over as complete",
+        "high: a connection that breaks is taken for the end of the answer",
+        "Content-Length promises 100 bytes more than come before the connection is closed. The iteration ends as if "
+        "nothing were missing.",
+        "This is what any broken connection looks like; urllib3 can tell (`IncompleteRead`), and is not asked.",
+        "an exception: the response is incomplete",
+        {"boto3": Reply(BEDROCK, media=EVENT_STREAM, more=100)},
+        SUCCESS,
+        "length-too-long",
+    ),
+    Defect(
+        "SSE-006",
         "invalid-utf8-ends-the-stream",
         "one ill-formed byte ends the stream with a decoding error",
         "medium: a half character from a model's tokenizer loses the rest of the answer",
         "One byte of the second event is no UTF-8. The iteration raises, and what follows is lost.",
-        "The standard's decoder replaces ill-formed bytes by U+FFFD and goes on; model servers that cut a character send such bytes.",
+        REPLACED,
         "Hel, then l, U+FFFD and o, and the end",
         {
-            "openai-chat": (said(chat("Hel")) + said(_bad(chat)) + CHAT_END,),
-            "anthropic-messages": (START + BLOCK + piece("Hel") + _bad(piece) + STOP,),
+            "openai-chat": Reply(said(chat("Hel")) + b.ill_formed(lambda text: said(chat(text))) + b.CHAT_END),
+            "anthropic-messages": Reply(b.START + piece("Hel") + b.ill_formed(piece) + b.STOP),
         },
+        lambda out: "no error" not in out,
     ),
-    "SSE-008": Defect(
+    Defect(
+        "SSE-008",
         "byte-order-mark-loses-the-first-event",
         "a byte order mark before the first event loses that event",
         "low: servers that write a byte order mark are rare, but the loss is silent",
-        "The body begins with a byte order mark. The first event is lost, or fails.",
+        "The body begins with a byte order mark, which the standard's grammar allows. The first event is lost, or fails.",
         "The standard strips one leading byte order mark, so browsers and conforming parsers read the stream.",
         "Hello",
         {
-            "openai-chat": (BOM + said(chat("Hel")) + said(chat("lo")) + CHAT_END,),
-            "anthropic-messages": (BOM + START + BLOCK + piece("Hello") + STOP,),
-            "gemini-generate": (BOM + said(gemini("Hel")) + said(gemini("lo", **GEMINI_END)),),
+            "openai-chat": Reply(b.BOM + said(chat("Hel")) + said(chat("lo")) + b.CHAT_END),
+            # It strips a byte order mark that comes whole, and loses the first event when it comes in two reads.
+            "mistralai": Reply((b.BOM[:1], b.BOM[1:] + said(chat("Hel")) + said(chat("lo")) + b.CHAT_END)),
+            "gemini-generate": Reply(b.BOM + said(gemini("Hel")) + said(b.GEMINI_LAST)),
         },
     ),
-    "SSE-014": Defect(
+    Defect(
+        "SSE-014",
         "block-without-data-is-an-event",
         "a block without data is handed to the JSON parser",
-        "medium: any server or proxy that sets retry or id kills the stream",
-        "A block that has only a retry field stands between two events. It is taken for an event with empty data, and parsing that fails.",
-        "By the standard nothing is dispatched when the data buffer is empty.",
+        "medium: any server or proxy that sets retry, or id and keep-alives, kills the stream",
+        "A block that has only a retry field stands between two events. It is taken for an event with empty data, and "
+        "parsing that as JSON fails.",
+        'The standard: "If the data buffer is an empty string, set the data buffer and the event type buffer to the empty '
+        'string and return." Once an id was set, a comment between two blank lines does the same.',
         "Hello",
-        {
-            "openai-chat": (said(chat("Hel")) + b"retry: 3000\n\n" + said(chat("lo")) + CHAT_END,),
-            "gemini-generate": (said(gemini("Hel")) + b"retry: 3000\n\n" + said(gemini("lo", **GEMINI_END)),),
-        },
+        {"openai-chat": Reply(said(chat("Hel")) + b"retry: 3000\n\n" + said(chat("lo")) + b.CHAT_END)},
     ),
-    "SSE-013": Defect(
+    Defect(
+        "SSE-013",
         "comments-are-parsed",
-        "a comment, which servers send to keep a connection alive, fails the stream",
+        "a comment, which servers send to keep a connection alive, breaks the stream",
         "high: keep-alive comments are what the standard advises and what proxies insert",
-        "A line that begins with a colon stands between two events. It is parsed as JSON, and fails.",
+        "A line that begins with a colon stands between two events. It is read as data, and what follows is lost.",
         'The standard: "If the line starts with a U+003A COLON character (:): Ignore the line."',
         "Hello",
-        {"gemini-generate": (said(gemini("Hel")) + b": keep-alive\n\n" + said(gemini("lo", **GEMINI_END)),)},
+        {"gemini-generate": Reply(said(gemini("Hel")) + b": keep-alive\n\n" + said(b.GEMINI_LAST))},
     ),
-    "SSE-012": Defect(
+    Defect(
+        "SSE-012",
         "space-behind-the-colon-is-required",
         "`data:` without a space behind the colon is not understood",
         "medium: the space is optional, and there are servers that leave it out",
@@ -273,16 +175,14 @@ DEFECTS = {
         'The standard: "If value starts with a U+0020 SPACE character, remove it from value" - the space is optional.',
         "Hello",
         {
-            "openai-chat": (
-                said(chat("Hel"), b"data:")
-                + said(chat("lo"), b"data:")
-                + said(chat("", "stop"), b"data:")
-                + said(b"[DONE]", b"data:"),
+            "openai-chat": Reply(
+                b"".join(said(d, b"data:") for d in (chat("Hel"), chat("lo"), chat("", "stop"), b"[DONE]"))
             ),
-            "gemini-generate": (said(gemini("Hel"), b"data:") + said(gemini("lo", **GEMINI_END), b"data:"),),
+            "gemini-generate": Reply(said(gemini("Hel"), b"data:") + said(b.GEMINI_LAST, b"data:")),
         },
     ),
-    "SSE-011": Defect(
+    Defect(
+        "SSE-011",
         "data-lines-are-not-joined",
         "an event whose data is in two lines fails",
         "low: few servers split data, but a proxy may",
@@ -290,32 +190,104 @@ DEFECTS = {
         "The standard joins the data lines of one event with a line feed, which JSON allows between its tokens.",
         "Hello",
         {
-            "openai-chat": (
-                said(chat("Hel")) + said(chat("lo").replace(b',"choices"', b',\ndata: "choices"', 1)) + CHAT_END,
+            "openai-chat": Reply(
+                said(chat("Hel")) + said(chat("lo").replace(b',"choices"', b',\ndata: "choices"', 1)) + b.CHAT_END
             ),
         },
     ),
-    "SSE-001": Defect(
+    Defect(
+        "SSE-001",
         "line-separator-in-text-cuts-the-event",
         "a U+2028 inside the text cuts the event in two",
         "medium: a character of the answer's own text ends the stream",
-        "The text of the second event holds U+2028, raw, as JSON allows. The event is cut there, and fails.",
+        "The text of the second event holds U+2028, raw, as JSON allows (RFC 8259 7). The event is cut there, and fails.",
         "By the standard only LF, CR and CRLF end a line; Python's str.splitlines() also cuts at U+2028, U+0085 and others.",
         "Hel, U+2028 and lo",
-        {"openai-chat": (said(chat("Hel")) + said(chat("\u2028lo")) + CHAT_END,)},
+        {"openai-chat": Reply(said(chat("Hel")) + said(chat("\u2028lo")) + b.CHAT_END)},
+        lambda out: "no error" not in out,
+        "injection:separators",
     ),
-}
+    Defect(
+        "OLL-021",
+        "next-line-in-text-cuts-the-object",
+        "a U+0085 inside the text cuts the object in two",
+        "medium: a character of the answer's own text ends the stream",
+        "The text of the second object holds U+0085, raw, as JSON allows (RFC 8259 7) and as Go's encoder, and so Ollama, "
+        "writes it. The line is cut there, and parsing its half fails.",
+        "Only LF ends a line of NDJSON; Python's str.splitlines(), and httpx's iter_lines(), also cut at U+0085.",
+        "Hel, U+0085 and lo",
+        {"ollama-chat": Reply(ollama("Hel") + ollama("\x85lo") + b.OLLAMA_LAST)},
+        lambda out: "no error" not in out,
+    ),
+    Defect(
+        "HTTP-033",
+        "early-hints-are-the-answer",
+        "a 103 (Early Hints) is taken for the answer",
+        "medium: whatever stands behind a proxy that sends hints is never read, and no error says so",
+        "An interim response comes before the final one. It is handed over as the final one, with an empty body.",
+        "An interim response has no body, and the request is not answered by it. http.client, which reads the status "
+        "line, skips a 100 only; whoever reads a stream by requests sees one without events.",
+        "200 hello",
+        {"requests": Reply(b"hello", interim=b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n")},
+        lambda out: out.startswith("103"),
+        fault="http-extras:interim",
+    ),
+    Defect(
+        "HTTP-014",
+        "html-page-raises-unbound-local-error",
+        "an HTML page in place of the stream raises UnboundLocalError",
+        "low: the user of a failing gateway sees a bug of the library's in place of what the gateway said",
+        "A 200 with an HTML page comes in place of the stream, as from a gateway that fails. The library trips over a "
+        "variable of its own that was never set.",
+        "Nobody means to raise UnboundLocalError.",
+        "an error that says what came",
+        {"g4f": Reply(b"<html>Bad Gateway</html>", media="text/html")},
+        lambda out: "UnboundLocalError" in out,
+        "not-a-stream:html",
+    ),
+    Defect(
+        "HTTP-037",
+        "empty-error-body-raises-response-not-read",
+        "an error status with an empty body raises httpx2.ResponseNotRead, without the status",
+        "medium: handlers of the library's errors don't see a 503, and what they do see doesn't name it",
+        "The answer is 503 with an empty body. What is raised is an error about how the library used its HTTP client, not "
+        "`SDKError` with the status, as for the same status with a body.",
+        'The library\'s README: "`MistralError` is the base class for all HTTP error responses", with `status_code`.',
+        "mistralai.client.errors.sdkerror.SDKError: API error occurred: Status 503",
+        {"mistralai": Reply(b"", 503, "application/json")},
+        lambda out: "ResponseNotRead" in out,
+        "status:503,empty",
+    ),
+)
 
-VARIANTS = {
-    # mistralai strips a byte order mark that comes whole, and loses the first event when it comes in two reads.
-    ("mistralai", "SSE-008"): (BOM[:1], BOM[1:] + said(chat("Hel")) + said(chat("lo")) + CHAT_END),
-}
-SKIPPED = {
+NOT_FINDINGS = {
     ("anthropic", "SSE-008"): "the event that is lost is message_start, which carries no text",
-    ("g4f", "SSE-001"): "CR alone, which no service sends",
-    ("google-genai", "SSE-001"): "CR alone, which no service sends",
-    ("sseclient-py", "SSE-001"): "mixed line ends, which no service sends",
+    ("anthropic-helper", "SSE-008"): "the same as on the plain path",
+    ("anthropic-helper", "SSE-006"): "the same as on the plain path",
+    ("openai-helper", "SSE-006"): "the same as on the plain path",
+    ("openai-helper", "SSE-008"): "the same as on the plain path",
+    ("openai-helper", "SSE-014"): "the same as on the plain path",
+    ("openai", "SEQ-010"): "shown by the helper, whose documentation promises the end of the stream",
+    ("anthropic", "SEQ-010"): "shown by the helper, whose documentation promises the end of the stream",
+    ("google-genai", "SSE-014"): "the same as its comments",
     ("google-genai", "SSE-006"): "only its aiohttp path; the sync path passes",
+    ("httpx-sse", "SSE-014"): "its events carry retry, which is how its users get at it: a matter of design",
     ("sseclient-py", "SEQ-010"): "it knows nothing of terminators, and does not claim to",
     ("httpx-sse", "SEQ-010"): "it knows nothing of terminators, and does not claim to",
+    ("litellm-gemini", "SSE-014"): "the same as its comments",
 }
+"""What fails by the matrix and has no page, and why. Nor have line ends of CR alone, half events at the end of the
+bytes and TLS without close_notify, which no service sends today or which whole platforms take so."""
+
+REPORTED = {
+    ("openai", "SSE-014"): ("https://github.com/openai/openai-python/issues/2722",),
+    ("openai", "SSE-008"): ("https://github.com/openai/openai-python/pull/3819",),
+    ("huggingface-hub", "SSE-012"): ("https://github.com/huggingface/huggingface_hub/issues/4536",),
+    ("google-genai", "SSE-012"): ("https://github.com/googleapis/python-genai/pull/2584",),
+    ("google-genai", "SSE-013"): ("https://github.com/googleapis/python-genai/pull/487",),
+    ("requests", "HTTP-033"): (
+        "https://github.com/python/cpython/issues/42550",
+        "https://github.com/urllib3/urllib3/issues/3336",
+    ),
+}
+"""Where others have told the project of the same."""

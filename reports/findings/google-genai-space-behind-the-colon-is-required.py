@@ -2,12 +2,13 @@ import http.server, threading
 from google import genai
 BODY = b'data:{"candidates":[{"content":{"parts":[{"text":"Hel"}],"role":"model"}}]}\n\ndata:{"candidates":[{"content":{"parts":[{"text":"lo"}],"role":"model"},"finishReason":"STOP"}]}\n\n'
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream"), self.end_headers()
+        self.send_response(200), self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", len(BODY)), self.end_headers()
         self.wfile.write(BODY)
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 url = f"http://127.0.0.1:{server.server_port}"
 client = genai.Client(api_key="x", http_options={"base_url": url, "api_version": "v1beta"})

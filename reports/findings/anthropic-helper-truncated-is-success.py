@@ -2,15 +2,16 @@ import http.server, threading
 import anthropic
 BODY = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message","role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":1,"output_tokens":1}}}\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\nevent: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hel"}}\n\n'
 class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream"), self.end_headers()
+        self.send_response(200), self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Length", len(BODY)), self.end_headers()
         self.wfile.write(BODY)
-server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 url = f"http://127.0.0.1:{server.server_port}"
 client = anthropic.Anthropic(base_url=url, api_key="x", max_retries=0)
-for e in client.messages.create(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}], stream=True):
-    print(e.delta.text if e.type == "content_block_delta" else "", end="")
+with client.messages.stream(model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]) as stream:
+    print(stream.get_final_message().content[0].text)
 print("\nno error")
