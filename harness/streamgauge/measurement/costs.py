@@ -47,6 +47,8 @@ def _cost(value: float, streams: int, figure: Figure) -> float:
     """What a figure costs: positive, lower is better, inf where the run failed."""
     if figure.metric == "errors":
         return streams / (streams - value) if streams > value else math.inf
+    if figure.unit == "count":
+        return 1 + value  # nothing counted is a cost of one: nothing is no part of any ratio
     if figure.name in HIGHER_IS_BETTER:
         return 1 / value if value > 0 else math.inf
     return max(value, RESOLUTION if figure.unit == "seconds" and figure.name not in RATES else 1e-12)
@@ -58,6 +60,8 @@ def worth(cost: float | None, figure: Figure) -> float | None:
         return None
     if figure.metric == "errors":
         return 1 - 1 / cost
+    if figure.unit == "count":
+        return cost - 1
     if figure.name in HIGHER_IS_BETTER:
         return 1 / cost
     return cost if math.isfinite(cost) else None

@@ -18,7 +18,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.measurement.metrics import quantile
 from streamgauge.measurement.results import METRICS, OUTCOMES, Run, Stream, Target, outcomes, rates, values
 
-Unit = Literal["seconds", "per second", "bytes", "streams", "share of streams"]
+Unit = Literal["seconds", "per second", "bytes", "count", "streams", "share of streams"]
 
 RATES: dict[str, Unit] = {
     "events_per_second": "per second",
@@ -27,6 +27,7 @@ RATES: dict[str, Unit] = {
     "cpu_per_event": "seconds",
     "peak_rss": "bytes",
     "loop_lag_p99": "seconds",
+    "stalls": "count",
 }
 HIGHER_IS_BETTER = frozenset(("events_per_second", "bytes_per_second", "streams_per_second"))
 FAILED = tuple(outcome for outcome in OUTCOMES if outcome != "complete")

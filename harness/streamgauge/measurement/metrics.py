@@ -1,8 +1,8 @@
 """What is measured of one stream, and of many: definitions only, pure functions of what was recorded.
 
 Each metric is defined once, here. All times are in seconds from the moment the request was sent (for a client
-library: from the call). Where OpenTelemetry's GenAI semantic conventions (status: Development) have a name for a
-metric it stands in `OTEL`.
+library: from the call). What each means in words, where it comes from and what OpenTelemetry calls it stands in
+`streamgauge.measurement.definitions`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,8 @@ Outcome = Literal["complete", "truncated", "error", "stalled", "cut", "refused"]
 dialect's terminator. error: the stream reported one. stalled: silence past a timeout. cut: the connection broke.
 refused: there was no stream (connection, status or media type)."""
 
-OTEL = {
-    "e2e": "gen_ai.client.operation.duration",
-    "ttft": "gen_ai.client.operation.time_to_first_chunk",
-    "gap": "gen_ai.client.operation.time_per_output_chunk",
-    "tpot": "gen_ai.server.time_per_output_token",
-}
-"""https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/"""
+STALL = 1.0
+"""Seconds: a gap of so much is a stall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

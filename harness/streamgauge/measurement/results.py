@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.measurement.metrics import Outcome, Quantile, quantile
+from streamgauge.measurement.metrics import STALL, Outcome, Quantile, quantile
 
 T = TypeVar("T")
 
@@ -289,7 +289,8 @@ def rates(target: Target) -> dict[str, list[float]]:
     """What a whole run has one value of, run by run: the run is the unit of comparison.
 
     events_per_second, bytes_per_second: of the run's wall time. cpu_per_event: seconds of the client's CPU time.
-    streams_per_second: successes only. peak_rss: bytes. loop_lag_p99: seconds. Absent where no run has a value.
+    streams_per_second: successes only. peak_rss: bytes. loop_lag_p99: seconds. stalls: gaps of a second and more, and
+    streams given up in silence. Absent where no run has a value.
     """
     out: dict[str, list[float]] = {}
 
@@ -305,7 +306,12 @@ def rates(target: Target) -> dict[str, list[float]]:
         add("cpu_per_event", run.cpu_seconds / events if events else None)
         add("peak_rss", None if run.peak_rss_bytes is None else float(run.peak_rss_bytes))
         add("loop_lag_p99", run.loop_lag_p99)
+        add("stalls", float(sum(_stalls(stream) for stream in run.streams)))
     return out
+
+
+def _stalls(stream: Stream) -> int:
+    return sum(gap >= STALL for gap in stream.gaps) + (stream.outcome == "stalled")
 
 
 def save(result: BenchResult | Calibration, path: Path) -> None:

@@ -26,6 +26,7 @@ _UNITS: dict[str, dict[str, float]] = {
     "seconds": {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6},
     "per second": {"": 1.0, "/s": 1.0, "k/s": 1e3, "M/s": 1e6},
     "bytes": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1024.0, "MiB": 1024.0**2, "GiB": 1024.0**3},
+    "count": {"": 1.0},
     "streams": {"": 1.0, "%": 0.01},
 }
 _EXPRESSION = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(>=|<=|>|<)\s*(\d+(?:\.\d*)?|\.\d+)\s*(\S*)\s*")

@@ -7,8 +7,9 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamgauge.measurement.definitions import OTEL
 from streamgauge.measurement.figures import RATES
-from streamgauge.measurement.metrics import OTEL, Quantile
+from streamgauge.measurement.metrics import Quantile
 from streamgauge.measurement.results import BenchResult, Target, outcomes, rates, summarise
 from streamgauge.report.files import save
 

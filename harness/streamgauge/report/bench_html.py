@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from streamgauge.measurement.metrics import OTEL
+from streamgauge.measurement.definitions import DEFINITIONS
 from streamgauge.measurement.results import BenchResult, Stream, Target, values
 from streamgauge.report.bench_axis import Axis, linear_axis, log_axis, tick_text
 from streamgauge.report.bench_charts import distribution, lane
@@ -30,18 +30,6 @@ DISTRIBUTIONS = {
     "ttft": "Time to first token",
     "gap": "Gaps between outputs",
     "delivery_delay": "Delivery delay: from the server's send to the caller",
-}
-DEFINITIONS = {
-    "ttft": ("TTFT", "to the first event that carries output; a role-only or empty chunk is not a token"),
-    "gap": ("gap", "between consecutive output events; every one is kept"),
-    "tpot": ("TPOT", "(last output - first output) / (output tokens - 1), only where the stream says how many tokens"),
-    "e2e": ("E2E", "to the terminator"),
-    "delivery_delay": ("delivery", "from the replay server's send to the caller having the event"),
-    "schedule_delay": (
-        "schedule",
-        "from the intended start to the actual send; all times count from the intended start",
-    ),
-    "cpu_per_event": ("CPU/event", "CPU time of the client's process, all threads, per streamed event"),
 }
 
 
@@ -88,7 +76,7 @@ def dumps(result: BenchResult) -> str:
         failures=list(_failures(view)),
         calibration=result.calibration,
         errors_text=errors_text,
-        definitions=[(short, text, OTEL.get(name, "")) for name, (short, text) in DEFINITIONS.items()],
+        definitions=DEFINITIONS.values(),
         servers=[(t, timings) for t in result.targets for timings in t.server_timings],
     )
 
