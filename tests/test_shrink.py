@@ -26,8 +26,9 @@ from streamgauge.recordings import beside_shipped, get_recording, load_folder, s
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.rules import Exchange
 from streamgauge.script import script_of
-from streamgauge.shrink import Case, Shrinker, seed_of, smallest
+from streamgauge.shrink import Case, Shrinker, seed_of
 from streamgauge.shrinking import drawn_answer, seeded
+from streamgauge.smaller import smallest
 
 CHAT = get_dialect("openai-chat")
 PLAIN = get_recording("plain-text")

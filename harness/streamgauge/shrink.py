@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any
 
 from streamgauge.engine import judge
 from streamgauge.faults import apply_faults, parse_faults
@@ -19,9 +19,9 @@ from streamgauge.message import Message
 from streamgauge.recordings import Recording
 from streamgauge.rules import Exchange
 from streamgauge.script import script_of
+from streamgauge.smaller import simpler, smallest
 from streamgauge.trace import Arrival, Trace
 
-T = TypeVar("T")
 CUTS = "cuts"
 """The fault that cuts at given positions: what drawn cuts become, so that single ones can be left out."""
 
@@ -118,26 +118,6 @@ class Shrinker:
         )
 
 
-def smallest(items: Sequence[T], fails: Callable[[list[T]], bool]) -> list[T]:
-    """A part of the items, in their order, with which it still fails, and does no longer without any one of them.
-
-    It is taken for granted that it fails with all of them. (ddmin)
-    """
-    kept = list(items)
-    size = (len(kept) + 1) // 2
-    while size:
-        before, start = len(kept), 0
-        while start < len(kept):
-            without = kept[:start] + kept[start + size :]
-            if fails(without):
-                kept = without
-            else:
-                start += size
-        if size > 1 or len(kept) == before:  # single ones are tried until none can go
-            size = min(size, len(kept)) // 2
-    return kept
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """One frame and where it is cut, counted from its first byte."""
@@ -222,28 +202,11 @@ def _simpler(data: bytes, case: Case) -> Iterator[bytes]:
     if found is None:
         return
     start, end, value = found
-    for less in _less(value):
+    for less in simpler(value):
         text = json.dumps(less, separators=(",", ":"), ensure_ascii=data.isascii())
         shorter = data[:start] + text.encode("utf-8", "surrogatepass") + data[end:]
         if len(shorter) < len(data):
             yield shorter
-
-
-def _less(value: Any) -> Iterator[Any]:
-    """Simpler values: without a member or an element, with a simpler one, with less text."""
-    match value:
-        case dict():
-            for name in value:
-                yield {n: v for n, v in value.items() if n != name}
-            for name in value:
-                yield from ({**value, name: less} for less in _less(value[name]))
-        case list():
-            for n in range(len(value)):
-                yield value[:n] + value[n + 1 :]
-            for n in range(len(value)):
-                yield from ([*value[:n], less, *value[n + 1 :]] for less in _less(value[n]))
-        case str() if value:
-            yield from dict.fromkeys(("", value[: len(value) // 2], value[len(value) // 2 :], value[:1], value[1:]))
 
 
 def _kind(message: Message) -> tuple[object, ...]:

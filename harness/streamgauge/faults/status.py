@@ -120,14 +120,17 @@ def error_frame(script: Script, argument: str) -> Script:
     "A redirect to the stream",
     layer="status",
     effect="damaged",
-    argument="301, 302, 303, 307 or 308",
-    variants=("307", "308", "301", "302", "303"),
-    expected="307 and 308 keep the POST and its body; otherwise an error, never an empty success",
+    argument="301, 302, 303, 307, 308, or loop (307 for ever)",
+    variants=("307", "308", "301", "302", "303", "loop"),
+    expected="307 and 308 keep the POST and its body; otherwise, and after a bounded number, an error",
 )
 def redirect(script: Script, argument: str) -> Script:
-    """RFC 9110 15.4; the second request to the same mount gets the stream."""
-    code = int(one_of(argument, "307", "308", "301", "302", "303"))
-    return _error(script, code, "empty", (("Location", "?redirected"),)).but(then=script)
+    """RFC 9110 15.4; the second request to the same mount gets the stream, unless it is a loop."""
+    code = one_of(argument, "307", "308", "301", "302", "303", "loop")
+    to = (("Location", "?redirected"),)
+    if code == "loop":
+        return _error(script, 307, "empty", to)
+    return _error(script, int(code), "empty", to).but(then=script)
 
 
 @fault(

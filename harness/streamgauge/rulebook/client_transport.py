@@ -331,9 +331,10 @@ def error_status(seen: Observation) -> Iterator[Finding]:
     "a status without a stream is no empty success",
     keyword="SHOULD",
     basis="de-facto",
-    source="de facto; RFC 9110 15.3.5 to 15.3.7 and 15.4.5 say that these statuses carry no such answer",
-    statement="204, 205, 206 and 304 are reported as errors.",
-    faults=("empty-status:204", "empty-status:205", "empty-status:206", "empty-status:304"),
+    source="de facto; RFC 9110 15.3.5 to 15.3.7 and 15.4.5 say that these statuses carry no such answer, and 15.4: "
+    '"A client SHOULD detect and intervene in cyclical redirections"',
+    statement="204, 205, 206, 304 and a redirect to itself are reported as errors.",
+    faults=("empty-status:204", "empty-status:205", "empty-status:206", "empty-status:304", "redirect:loop"),
     cases=TEXT,
     broken=claims_success,
 )
