@@ -105,18 +105,36 @@ def serving() -> Iterator[Server]:
 
 def install(tool: Tool, folder: Path) -> str:
     """A virtual environment with the tool; what went wrong, "" where nothing did."""
+    python = interpreter(tool.python)
+    if python is None:
+        return f"not installed: it needs Python {tool.python} or newer, which is not here"
     uv = shutil.which("uv")
     if uv:
-        made = [uv, "venv", "--quiet", "--python", f">={tool.python}", str(folder)]
+        made = [uv, "venv", "--quiet", "--python", python, str(folder)]
         filled = [uv, "pip", "install", "--python", str(folder / "bin" / "python"), *tool.requires]
     else:
-        made = [sys.executable, "-m", "venv", str(folder)]
+        made = [python, "-m", "venv", str(folder)]
         filled = [str(folder / "bin" / "python"), "-m", "pip", "install", *tool.requires]
     for command in (made, filled):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment(None))
         if done.returncode:
             return f"not installed: {_gist(done.stderr)}"
     return ""
+
+
+def interpreter(least: str) -> str | None:
+    """The oldest Python from that version on that starts here: our own, on the path, or kept by pyenv."""
+    first = int(least.partition(".")[2])
+    if first <= sys.version_info.minor:
+        return sys.executable
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for minor in range(first, first + 4):
+        name = f"python3.{minor}"
+        found = [*filter(None, [shutil.which(name)]), *map(str, kept.glob(f"3.{minor}.*/bin/{name}"))]
+        for candidate in found:  # a shim of pyenv's may point nowhere
+            if not subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode:
+                return candidate
+    return None
 
 
 def _environment(tool: Tool | None, folder: Path | None = None) -> dict[str, str]:
