@@ -17,7 +17,7 @@ from streamgauge.conformance.showing import command_of, disturbed, located
 from streamgauge.engine import judge
 from streamgauge.errors import UnavailableError
 from streamgauge.faults import parse_faults
-from streamgauge.observation import Observation, Run
+from streamgauge.observation import Run
 from streamgauge.rules import Rule, Verdict
 from streamgauge.server import ReplayServer
 from streamgauge.surroundings import surroundings
@@ -28,7 +28,9 @@ WORKERS = 3
 WAITING = 3
 """For each of these, so many of those in which somebody waits on purpose: they cost nothing but time."""
 ATTEMPTS = 3
-"""Runs in which a departure must show that a busy machine, too, could have made."""
+"""Runs in which a departure must show that a busy machine, too, could have made: all but the first when nothing else
+is run here."""
+DEPARTED = ("fail", "non-strict", "error")
 TIMED = {"timing", "stop"}
 """What rules need that a busy machine may spoil."""
 LONG = 2 * HANGS
@@ -53,6 +55,7 @@ class Conformance:
     server: ReplayServer | None = None
     _over: bool = False
     _done: queue.SimpleQueue[Done | None] = field(default_factory=queue.SimpleQueue)
+    _again: list[Job] = field(default_factory=list)
     _observed: dict[Job, Run] = field(default_factory=dict)
     _verdicts: dict[Job, tuple[Verdict, ...]] = field(default_factory=dict)
 
@@ -72,6 +75,9 @@ class Conformance:
                 self._phase(server, first, workers=1)
                 self._phase(server, [j for j in plain if j not in first], self.workers)
                 self._phase(server, [j for j in self.plan.jobs if j != j.baseline], self.workers)
+                for _ in range(1, ATTEMPTS):
+                    again, self._again = self._again, []
+                    self._phase(server, again, workers=1)
             except KeyboardInterrupt:
                 partial = self._over = True
         versions = {s.name: s.version for s in self.plan.subjects if s.version}
@@ -122,13 +128,16 @@ class Conformance:
     def _verdicts_of(self, server: ReplayServer, job: Job) -> tuple[Verdict, ...]:
         rules = self.plan.jobs[job]
         try:
-            seen, judged = self._judged(server, job, rules)
+            seen = play(server, job, self.plan.recording(job), self._observed.get(job.baseline))
+            judged = judge(seen, rules, subject=job.provider)
         except UnavailableError as error:  # a fault takes a library that is not here
             return tuple(self._blank(job, rule).marked(verdict="skip", reason=str(error)) for rule in rules)
         except Exception as error:  # ours, not the client's: its exceptions are part of the run
             reason = f"the run could not be made: {type(error).__name__}: {error}"
             return tuple(self._blank(job, rule).marked(verdict="error", reason=reason) for rule in rules)
         self._observed[job] = seen.run
+        if _doubtful(seen.run, rules, judged):
+            self._again.append(job)
         where = disturbed(self.plan.recording(job).trace.body, seen.body)
         return tuple(
             located(verdict, seen.body, where).marked(
@@ -148,22 +157,14 @@ class Conformance:
             reproduce=command_of(self.plan, job, rule),
         )
 
-    def _judged(self, server: ReplayServer, job: Job, rules: tuple[Rule, ...]) -> tuple[Observation, list[Verdict]]:
-        """Run and judge; what a busy machine may have spoiled is looked at again."""
-        for _ in range(ATTEMPTS):
-            seen = play(server, job, self.plan.recording(job), self._observed.get(job.baseline))
-            judged = judge(seen, rules, subject=job.provider)
-            departed = [r for r, v in zip(rules, judged, strict=True) if v.verdict in ("fail", "non-strict", "error")]
-            if not _doubtful(seen.run, departed):
-                break
-        return seen, judged
 
-
-def _doubtful(run: Run, departed: list[Rule]) -> bool:
-    """Whether these rules may have been departed from for want of time: the machine's, not the client's."""
+def _doubtful(run: Run, rules: tuple[Rule, ...], judged: list[Verdict]) -> bool:
+    """Whether a run may have come out as it did for want of time: the machine's, not the client's."""
+    if run.duration > LONG:
+        return False
     ran_out = run.hung or (run.raised is not None and run.raised.timeout)
-    timed = any(not TIMED.isdisjoint(rule.needs) for rule in departed)
-    return run.duration < LONG and bool(departed) and (ran_out or timed)
+    timed = [v for r, v in zip(rules, judged, strict=True) if not TIMED.isdisjoint(r.needs)]
+    return (ran_out and any(v.verdict != "pass" for v in judged)) or any(v.verdict in DEPARTED for v in timed)
 
 
 def interrupted(done: int, total: int) -> str:
