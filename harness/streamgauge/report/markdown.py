@@ -38,7 +38,7 @@ def write(report: RunReport, path: str | Path) -> None:
 
 def _lines(matrix: Matrix) -> Iterator[str]:
     report = matrix.report
-    versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
+    versions = ", ".join(f"{name} {value}" for name, value in report.versions.items() if name not in matrix.named)
     yield "# streamgauge conformance"
     yield ""
     yield f"**{headline(report)}.** {verdict_line(report)}."

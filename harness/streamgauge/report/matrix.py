@@ -135,6 +135,11 @@ class Matrix:
         return {key: found for key in self._pairs() if (found := tuple(self._differences(*key)))}
 
     @property
+    def named(self) -> set[str]:
+        """The subjects whose version stands at the head of a column."""
+        return {column.subject.name for column in self.columns}
+
+    @property
     def unavailable(self) -> list[Subject]:
         return [s for s in self.report.subjects if not s.available]
 
