@@ -46,6 +46,7 @@ def timed(tools: Any, ttft: list[float], true: list[float]) -> dict[str, Any]:
         "gaps": [0.011] * 3,
         "true_gaps": [0.010] * 3,
         "every_gap": False,
+        "kernel": True,
         "problem": "",
     }
 

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,7 @@ import peers_page
 import peers_tokenizer
 from peers_known import OURS, PEERS, Reported, Task, Tool
 
-LOADS = ((1, 50), (16, 160))
+LOADS = ((1, 100), (16, 160))
 """Streams at a time, and how many in all, of one run."""
 TROUBLES = ("truncated", "error", "stalled")
 TROUBLE = (4, 8)
@@ -42,12 +43,16 @@ LIMIT = 180.0
 
 @dataclass(slots=True)
 class Timed:
-    """All runs of one tool at one concurrency, in seconds: what it reported, and what was so."""
+    """All runs of one tool at one concurrency, in seconds: what it reported, and what was so.
+
+    kernel: the true TTFT counts from the kernel's stamp of each request; else from the server's reading it.
+    """
 
     ttft: list[float] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     true_ttft: list[float] = field(default_factory=list)
     true_gaps: list[float] = field(default_factory=list)
+    kernel: bool = True
     every_gap: bool = True
     problem: str = ""
 
@@ -145,9 +150,10 @@ def _environment(tool: Tool | None, folder: Path | None = None) -> dict[str, str
 
 
 def _gist(text: str) -> str:
-    """The line of an error that says the most: the last one."""
+    """The line of an error that says the most: the last that names one, else the last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it said nothing"
+    named = [line for line in lines if re.search(r"\b\w*(Error|Exception)\b", line)]
+    return (named or lines or ["it said nothing"])[-1][:300]
 
 
 @dataclass(slots=True)
@@ -225,6 +231,7 @@ def _keep(timed: Timed, ran: Ran, log: Sequence[dict[str, Any]]) -> None:
     if ran.reported is None or ran.reported.failed or not ran.reported.ttft:
         timed.problem = ran.problem or f"{ran.reported.failed if ran.reported else 0} good streams counted as failed"
         return
+    timed.kernel = timed.kernel and all(request["kernel"] for request in log)
     timed.ttft += ran.reported.ttft
     timed.gaps += ran.reported.gaps
     timed.true_ttft += [request["sends"][0] - request["received"] for request in log if request["sends"]]
@@ -270,7 +277,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     known = [tool.name for tool in PEERS]
     parser = argparse.ArgumentParser(description="Compare the wire probe with other benchmarks.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(known)} (default: all)")
-    parser.add_argument("--repeats", type=int, default=2, help="runs of each side at each concurrency")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each side at each concurrency")
     parser.add_argument("--venvs", type=Path, help="where to install (default: a temporary folder)")
     parser.add_argument("--keep", action="store_true", help="keep the environments, and use those that are there")
     parser.add_argument("--json", type=Path, help="the figures")

@@ -31,7 +31,8 @@ def _head(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         "One server in a process of its own, the replay server, plays one answer: the role chunk at 20 ms, the first "
         "content at 80 ms, 32 contents 10 ms apart, finish, usage, `[DONE]`. It keeps a send log, and that is the "
-        "truth: TTFT is the first content handed to the kernel minus the request received. Each benchmark and "
+        "truth: TTFT is the first content handed to the kernel minus the request received"
+        f"{_start(report)}. Each benchmark and "
         "`streamgauge bench --mode wire` run in turn, in processes of their own, without warm-up, called as their "
         "READMEs say and told to give up on silence where they can be told (`tools/peers_known.py` has every command). "
         "A p50 error is the median that was reported minus the true median of the same streams, a p99 error the same "
@@ -40,6 +41,14 @@ def _head(report: Mapping[str, Any]) -> Iterator[str]:
     )
     if report["partial"]:
         yield from ("", "**Partial: interrupted.**")
+
+
+def _start(report: Mapping[str, Any]) -> str:
+    """What the true TTFT counts from."""
+    sides = [timed for peer in report["peers"] for load in peer["loads"].values() for timed in load.values()]
+    if all(timed["kernel"] for timed in sides):
+        return ", both by this machine's clock, the request by the kernel's stamp of its first packet"
+    return " (as the server read it, after others that came with it: what it waited is in every tool's error)"
 
 
 def _times(ran: Sequence[Mapping[str, Any]]) -> Iterator[str]:

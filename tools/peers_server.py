@@ -3,8 +3,8 @@
     python tools/peers_server.py
 
 prints {"good": URL, "truncated": URL, ...} and answers each line of standard input, the name of one of them, with the
-requests since it was last asked: when each was received, and when its content was handed to the kernel, in seconds of
-`time.monotonic`. Ends with its input.
+requests since it was last asked: when each was received (`kernel`: whether by the kernel's stamp or by the server's own
+reading), and when its content was handed to the kernel, in seconds of `time.monotonic`. Ends with its input.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import json
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from peers_arrivals import Arrivals
 
 from streamgauge.dialect import Dialect
 from streamgauge.events import End, Event, Finish, Start, TextDelta, Usage
@@ -84,8 +86,10 @@ class Watched:
     """A mount and how much of its log was told."""
 
     mount: Mount
+    arrivals: Arrivals
     told: int = 0
-    seen: int = field(default=0)
+    seen: int = 0
+    came: int = 0
 
     def news(self) -> list[dict[str, Any]]:
         """The streams since the last time."""
@@ -94,10 +98,15 @@ class Watched:
         for sent in sends[self.seen :]:
             by_request.setdefault(sent.request, []).append(sent.at)
         first, self.told, self.seen = self.told, len(requests), len(sends)
+        posts = [number for number in range(first, len(requests)) if requests[number].method == "POST"]
+        came = self.arrivals.of(self.mount.url.rpartition("/")[2])
+        came, self.came = came[self.came :], len(came)
+        kernel = len(came) == len(posts)  # in order of arrival, as the server reads them but for a few that swap
+        at = came if kernel else [requests[number].at for number in posts]
         return [
-            {"received": requests[number].at, "sends": by_request.get(number, [])[1 : 1 + TOKENS]}
-            for number in range(first, len(requests))
-            if requests[number].method == "POST" and requests[number].json.get("stream")
+            {"received": moment, "kernel": kernel, "sends": by_request.get(number, [])[1 : 1 + TOKENS]}
+            for number, moment in zip(posts, at, strict=True)
+            if requests[number].json.get("stream")
         ]
 
 
@@ -106,8 +115,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # as streamgauge.server.standalone: a collection would be charged to the client
     with ReplayServer() as server:
+        arrivals = Arrivals(int(server.url.rpartition(":")[2]))
         mounts = {
-            name: Watched(server.mount(player(script))) for name, script in answers(get_dialect("openai-chat")).items()
+            name: Watched(server.mount(player(script)), arrivals)
+            for name, script in answers(get_dialect("openai-chat")).items()
         }
         print(json.dumps({name: watched.mount.base_url for name, watched in mounts.items()}), flush=True)
         for line in sys.stdin:
