@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.synthetic import noisy, result, run
 
@@ -187,7 +188,7 @@ def test_the_wire_is_drawn_beside_each_library() -> None:
 
 
 def test_clients_that_hold_back_are_named() -> None:
-    """Each event delivered with the third one after it; the others are not mentioned."""
+    """Each event delivered with the third one after it; the others are not mentioned, nor many streams at a time."""
     times = {"e2e": 0.3, "ttft": 0.1, "gaps": [0.02] * 9}
     late = Stream(outcome="complete", delivery_delay=[0.065] * 10, **times)
     good = Stream(outcome="complete", delivery_delay=[0.001] * 10, **times)
@@ -195,10 +196,34 @@ def test_clients_that_hold_back_are_named() -> None:
     found = result(
         Target(name="holds", runs=[run(0, [late] * 3)], **named),
         Target(name="fine", runs=[run(0, [good] * 3)], **named),
+        Target(name="waits", runs=[run(0, [late] * 3)], **named | {"concurrency": 64}),
     )
     assert BenchView(found).holding == ["holds sync x1 holds back 3 events"]
     assert "holds sync x1 holds back 3 events" in Page(bench_html.dumps(found)).text
     assert "- holds sync x1 holds back 3 events" in bench_markdown.dumps(found)
+
+
+def test_ratios_keep_two_digits_that_count() -> None:
+    """Far from one they are no `x0.00`, and not longer than they are sure."""
+    quick = [Stream(outcome="complete", e2e=1, ttft=0.1, gaps=[0.00002 + n * 1e-6] * 9) for n in range(6)]
+    slow = [Stream(outcome="complete", e2e=1, ttft=0.1, gaps=[0.01 + n * 1e-5] * 9) for n in range(6)]
+    for sync, other, begin in ((slow, quick, "x0.0022"), (quick, slow, "x447")):
+        both = zip(("sync", "async"), (sync, other), strict=True)
+        targets = [
+            Target(name="a", path=path, concurrency=1, dialect="d", runs=[run(n, [s]) for n, s in enumerate(streams)])
+            for path, streams in both
+        ]
+        (beside,) = BenchView(result(*targets)).beside
+        assert beside.cell("gap.p50").text == begin
+
+
+def test_a_schedule_is_shown_where_there_is_one() -> None:
+    """In a closed loop a stream starts when there is room for it: nothing is late, and no column of zeros says so."""
+    streams = [Stream(outcome="complete", e2e=1, schedule_delay=0.001)] * 400
+    found = result(Target(name="a", path="sync", concurrency=1, dialect="d", runs=[run(0, streams)]))
+    for loop, there in (("open", True), ("closed", False)):
+        view = BenchView(msgspec.structs.replace(found, settings={"loop": loop}))
+        assert ("schedule_delay.p99" in view.columns) == there
 
 
 def test_nothing_measured_is_still_a_page() -> None:

@@ -73,10 +73,14 @@ def _method(comparison: Comparison) -> str:
     kind = "pairs of neighbouring runs" if comparison.paired else "runs"
     told = sum(row.ratio is not None or row.verdict != "can't tell" for row in comparison.rows)
     chance = 1 - (1 - (1 - comparison.confidence) / 2) ** told
+    erring = (
+        f"\nof {counted(told, 'figure')} that are all worse by just that effect one is called worse in up to "
+        f"{chance:.0%} of comparisons; of equal ones far more rarely"
+    )
     return (
         f"smallest effect of interest {comparison.smallest * 100:g}%; {comparison.confidence * 100:g}% intervals of "
-        f"new / base by bootstrap over {kind}, {comparison.resamples:,} resamples\n"
-        f"by chance alone something is called worse in up to {chance:.0%} of comparisons of {told} figures"
+        f"new / base by bootstrap over {kind}, {comparison.resamples:,} resamples"
+        f"{erring if told else ''}"
     )
 
 

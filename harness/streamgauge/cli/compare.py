@@ -133,7 +133,7 @@ def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Compariso
     base, new = result.targets
     method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"], paired=True)
     names = f"{base.name} {base.path}", f"{new.name} {new.path}"
-    notes = [note.removeprefix("both: ") for note in notes_of(result, result, ("both", "both"))]
+    notes = [note.removeprefix("both is ") for note in notes_of(result, result, ("both", "both"))]
     return compare_targets(
         [(base, new)], names=names, figures=options["metrics"], method=method, notes=list(dict.fromkeys(notes))
     )

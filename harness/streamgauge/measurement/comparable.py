@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streamgauge.errors import StreamgaugeError
 from streamgauge.measurement.results import BenchResult, Target
+from streamgauge.measurement.taints import folded
 
 MAY_DIFFER = frozenset(("runs", "base_url", "interleaved", "providers", "modes", "concurrency"))
 """Settings that say how long or where was measured, not what: two servers may be compared. Of providers, modes and
@@ -19,7 +20,8 @@ def matched(base: BenchResult, new: BenchResult, names: tuple[str, str]) -> list
     first, second = ({t.label: t for t in result.targets} for result in (base, new))
     for alone, name in ((first.keys() - second.keys(), names[0]), (second.keys() - first.keys(), names[1])):
         if alone:
-            raise NotComparableError(f"not comparable: only {name} has {', '.join(sorted(alone))}")
+            advice = "measure both with the same providers, --mode and --concurrency"
+            raise NotComparableError(f"not comparable: only {name} has {', '.join(sorted(alone))}: {advice}")
     if not first:
         raise NotComparableError(f"nothing to compare: {names[0]} and {names[1]} have no targets")
     pairs = [(target, second[label]) for label, target in first.items()]
@@ -45,7 +47,7 @@ def notes_of(base: BenchResult, new: BenchResult, names: tuple[str, str]) -> lis
     """What the reader must know: taints, interruptions, other versions."""
     notes = []
     for result, name in zip((base, new), names, strict=True):
-        notes += [f"{name} is tainted: {reason}" for reason in result.tainted]
+        notes += [f"{name} is tainted: {reason}" for reason in folded(result.tainted)]
         if result.partial:
             notes.append(f"{name} is partial: it was interrupted")
     for key in sorted(base.versions.keys() | new.versions.keys()):

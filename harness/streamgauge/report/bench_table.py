@@ -10,6 +10,7 @@ from streamgauge.measurement.compare import Method, Row, compare_targets
 from streamgauge.measurement.delivery import held_back_of, said
 from streamgauge.measurement.figures import Reading, Unit, failed, parse_figure, reading, shown
 from streamgauge.measurement.results import BenchResult, Target, outcomes
+from streamgauge.measurement.taints import folded
 from streamgauge.report.text import counted
 
 TITLES = {
@@ -87,8 +88,12 @@ class Beside:
         if row is None or row.base is None or row.new is None or not row.base:
             return Cell("–", row.reason if row else "")
         if row.ratio is None or row.low is None or row.high is None:
-            return Cell(f"x{row.new / row.base:.2f}", f"no interval: {row.reason}")
-        return Cell(f"x{row.ratio:.2f}", f"{row.low:.2f} to {row.high:.2f}")
+            return Cell(f"x{_times(row.new / row.base)}", f"no interval: {row.reason}")
+        return Cell(f"x{_times(row.ratio)}", f"{_times(row.low)} to {_times(row.high)}")
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if 0.095 <= ratio < 99.5 else f"{ratio:.2g}" if ratio < 1 else f"{ratio:,.0f}"
 
 
 class BenchView:
@@ -105,8 +110,10 @@ class BenchView:
 
     @cached_property
     def columns(self) -> list[str]:
-        """The figures that some target has."""
-        return [f for f in TITLES if any(not line.cells[f].absent for line in self.lines)]
+        """The figures that some target has; in a closed loop nothing is ever behind its schedule."""
+        closed = self.result.settings.get("loop") == "closed"
+        known = [f for f in TITLES if not (closed and f.startswith("schedule_delay"))]
+        return [f for f in known if any(not line.cells[f].absent for line in self.lines)]
 
     @cached_property
     def beside(self) -> list[Beside]:
@@ -147,7 +154,7 @@ class BenchView:
     @property
     def alarms(self) -> list[str]:
         """Why the figures should not be trusted as they are."""
-        alarms = list(self.result.tainted)
+        alarms = folded(self.result.tainted)
         if self.result.partial:
             alarms.insert(0, "The run was interrupted: what had been measured by then is here.")
         if self.result.calibration is None:
@@ -156,8 +163,12 @@ class BenchView:
 
     @property
     def holding(self) -> list[str]:
-        """Clients that don't deliver as data arrives: their TTFT and gaps are those of their buffer."""
-        found = ((line.target.label, held_back_of(line.target.streams[:HELD_SAMPLE])) for line in self.lines)
+        """Clients that don't deliver as data arrives: their TTFT and gaps are those of their buffer.
+
+        Told of one stream at a time: among many an event may wait for its turn, which looks the same.
+        """
+        alone = (line.target for line in self.lines if line.target.concurrency == 1)
+        found = ((target.label, held_back_of(target.streams[:HELD_SAMPLE])) for target in alone)
         return [f"{label} {said(held)}" for label, held in found if held]
 
     def _beside(self) -> Iterator[Beside]:

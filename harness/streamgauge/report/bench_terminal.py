@@ -12,6 +12,7 @@ from rich.text import Text
 from streamgauge.measurement.figures import parse_figure, reading, shown
 from streamgauge.measurement.resampling import LEAST_PAIRS
 from streamgauge.measurement.results import BenchResult, Calibration, CalibrationRow, Cost, ServerTimings
+from streamgauge.measurement.taints import folded
 from streamgauge.report.bench_markdown import errors_text
 from streamgauge.report.bench_table import BenchView, Cell, Line
 from streamgauge.report.text import one_line
@@ -140,7 +141,7 @@ def _fine_print(result: BenchResult, view: BenchView) -> Iterator[str]:
     if any(line.target.path == "wire" for line in view.lines):
         yield f"clock of the wire path: {result.clock}"
     yield "failed streams count as infinite; -: too few values, or none"
-    yield from (f"tainted: {reason}" for reason in result.tainted)
+    yield from (f"tainted: {reason}" for reason in folded(result.tainted))
     if result.partial:
         yield "partial: interrupted; this is what had been measured by then"
 
