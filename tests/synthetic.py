@@ -6,8 +6,9 @@ import math
 import random
 from typing import Any
 
+from streamgauge.measurement.calibrations import PathName
 from streamgauge.measurement.metrics import Outcome
-from streamgauge.measurement.results import BenchResult, PathName, Run, Stream, Target
+from streamgauge.measurement.results import BenchResult, Run, Stream, Target
 
 
 def stream(ttft: float = 0.05, gap: float = 0.01, *, outcome: Outcome = "complete", gaps: int = 4) -> Stream:

@@ -11,7 +11,7 @@ from streamgauge.cli import main
 from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.instrument.alternate import alternate, parse_rival
 from streamgauge.instrument.load import Load
-from streamgauge.measurement.results import load as load_result
+from streamgauge.measurement.result_files import load as load_result
 from streamgauge.registry import get_dialect
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced

@@ -21,7 +21,9 @@ from streamgauge.cli._frame import _root as program
 from streamgauge.instrument import timings
 from streamgauge.instrument.calibrate import Depth
 from streamgauge.measurement.metrics import StreamMetrics
-from streamgauge.measurement.results import BenchResult, load, outcomes, rates, summarise
+from streamgauge.measurement.result_files import load
+from streamgauge.measurement.results import BenchResult
+from streamgauge.measurement.summaries import outcomes, rates, summarise
 from streamgauge.registry import get_dialect
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
@@ -132,7 +134,7 @@ def test_a_calibration_can_be_given(tmp_path: Path) -> None:
     _, first = measured(tmp_path, *SMALL, "--mode", "wire", "--concurrency", "1")
     assert first.calibration is not None
     file = tmp_path / "calibration.json"
-    from streamgauge.measurement.results import save
+    from streamgauge.measurement.result_files import save
 
     save(first.calibration, file)
     done, found = measured(tmp_path, *SMALL, "--mode", "wire", "--concurrency", "1", "--calibration", str(file))

@@ -16,16 +16,9 @@ import msgspec
 import pytest
 from tests.synthetic import noisy, result, run
 
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Errors
 from streamgauge.measurement.definitions import OTEL
-from streamgauge.measurement.results import (
-    BenchResult,
-    Calibration,
-    CalibrationRow,
-    Errors,
-    ServerTimings,
-    Stream,
-    Target,
-)
+from streamgauge.measurement.results import BenchResult, ServerTimings, Stream, Target
 from streamgauge.report import bench_csv, bench_html, bench_markdown
 from streamgauge.report.bench_axis import linear_axis, log_axis, tick_text
 from streamgauge.report.bench_charts import distribution, lane, output_times

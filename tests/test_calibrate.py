@@ -25,7 +25,8 @@ from streamgauge.instrument.calibrate import Depth, calibrate, delays, errors
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.load import LibrarySubject, ProbeSubject, wire_runner
 from streamgauge.instrument.taint import calibration_reasons
-from streamgauge.measurement.results import CalibrationRow, Errors, load_calibration
+from streamgauge.measurement.calibrations import CalibrationRow, Errors
+from streamgauge.measurement.result_files import load_calibration
 from streamgauge.provider import Connection, Provider, ProviderSpec, get_provider
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.server.standalone import output_pieces, paced

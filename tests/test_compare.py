@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from tests.synthetic import noisy, result, run, stream, target
 
 from streamgauge.cli.compare import command
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Errors
 from streamgauge.measurement.compare import Method, NotComparableError, Row, compare, compare_targets
-from streamgauge.measurement.results import Calibration, CalibrationRow, Errors, Target, save
+from streamgauge.measurement.result_files import save
+from streamgauge.measurement.results import Target
 
 QUICK = Method(resamples=400)
 OTHER_DIALECT = Target(name="openai-chat", path="sync", concurrency=1, dialect="ollama-chat", runs=[])

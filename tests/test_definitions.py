@@ -8,7 +8,8 @@ import pytest
 
 from streamgauge.measurement.definitions import DEFINITIONS, OTEL, page
 from streamgauge.measurement.figures import RATES, least_sample, parse_figure, run_reading
-from streamgauge.measurement.results import METRICS, Run, Stream, Target
+from streamgauge.measurement.results import Run, Stream, Target
+from streamgauge.measurement.summaries import METRICS
 from streamgauge.measurement.thresholds import parse
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"

@@ -10,7 +10,7 @@ from tests.synthetic import run, stream, target
 from streamgauge.errors import StreamgaugeError
 from streamgauge.measurement.figures import Reading, least_sample, parse_figure, reading, run_reading, shown
 from streamgauge.measurement.metrics import quantile
-from streamgauge.measurement.results import METRICS
+from streamgauge.measurement.summaries import METRICS
 
 TEN = target([run(n, [stream(0.1 + 0.01 * n)]) for n in range(10)])
 

@@ -10,22 +10,10 @@ from typing import Any
 import pytest
 
 from streamgauge.errors import StreamgaugeError
-from streamgauge.measurement.results import (
-    BenchResult,
-    Calibration,
-    CalibrationRow,
-    Errors,
-    Run,
-    Stream,
-    Target,
-    load,
-    load_calibration,
-    outcomes,
-    rates,
-    save,
-    summarise,
-    values,
-)
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Errors
+from streamgauge.measurement.result_files import load, load_calibration, save
+from streamgauge.measurement.results import BenchResult, Run, Stream, Target
+from streamgauge.measurement.summaries import outcomes, rates, summarise, values
 
 GOOD = Stream(outcome="complete", e2e=1.0, ttft=0.1, gaps=[0.01, 0.02], schedule_delay=0.05, delivery_delay=[0.001])
 CUT = Stream(outcome="cut", e2e=0.5, ttft=0.2, gaps=[0.03], schedule_delay=0.07, error="reset")

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from streamgauge.measurement.results import BenchResult, load, outcomes, summarise
+from streamgauge.measurement.result_files import load
+from streamgauge.measurement.results import BenchResult
+from streamgauge.measurement.summaries import outcomes, summarise
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,7 @@ import click
 
 from streamgauge.cli._output import line_of, note
 from streamgauge.errors import StreamgaugeError
-from streamgauge.measurement.results import CalibrationRow
+from streamgauge.measurement.calibrations import CalibrationRow
 from streamgauge.provider import ProviderSpec
 
 REFRESH = 0.5

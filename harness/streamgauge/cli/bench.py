@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.flight import Flight
     from streamgauge.instrument.load import Measured
-    from streamgauge.measurement.results import BenchResult, CalibrationRow
+    from streamgauge.measurement.calibrations import CalibrationRow
+    from streamgauge.measurement.results import BenchResult
     from streamgauge.measurement.thresholds import Threshold
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -78,7 +79,7 @@ def command(**options: Any) -> int:
 def _plan(options: dict[str, Any]) -> Plan:
     from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.exchange import Timeouts
-    from streamgauge.measurement.results import load_calibration
+    from streamgauge.measurement.result_files import load_calibration
     from streamgauge.provider import get_provider
     from streamgauge.transport import is_loopback, join_url
 
@@ -111,7 +112,7 @@ def _plan(options: dict[str, Any]) -> Plan:
 def _write(result: BenchResult, options: dict[str, Any]) -> None:
     from importlib import import_module
 
-    from streamgauge.measurement.results import encoded
+    from streamgauge.measurement.result_files import encoded
     from streamgauge.report.bench_terminal import print_bench
 
     target = options["json_file"]
@@ -127,7 +128,7 @@ def _write(result: BenchResult, options: dict[str, Any]) -> None:
 def _judged(result: BenchResult, limits: list[Threshold]) -> int:
     """The exit code; thresholds that were passed are named."""
     from streamgauge.errors import StreamgaugeError
-    from streamgauge.measurement.results import outcomes
+    from streamgauge.measurement.summaries import outcomes
     from streamgauge.measurement.thresholds import judge
 
     failed = [judgement for judgement in judge(limits, result) if not judgement.passed]

@@ -11,7 +11,7 @@ from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated
 from streamgauge.cli._output import json_option, note, write
 
 if TYPE_CHECKING:
-    from streamgauge.measurement.results import Calibration, PathName
+    from streamgauge.measurement.calibrations import Calibration, PathName
     from streamgauge.provider import ProviderSpec
 
 
@@ -73,7 +73,7 @@ def _installed(specs: list[ProviderSpec], *, named: bool) -> list[ProviderSpec]:
 
 def _shown(found: Calibration, json_file: Any) -> int:
     from streamgauge.errors import StreamgaugeError
-    from streamgauge.measurement.results import encoded
+    from streamgauge.measurement.result_files import encoded
     from streamgauge.report.bench_terminal import print_calibration
 
     if json_file != "-":

@@ -96,7 +96,7 @@ def _named(subjects: tuple[str, ...], *what: str) -> tuple[str, ...]:
 
 def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
     from streamgauge.measurement.compare import compare
-    from streamgauge.measurement.results import load
+    from streamgauge.measurement.result_files import load
 
     base, new = _named(subjects, "BASE.json", "NEW.json")
     method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"])
@@ -111,7 +111,7 @@ def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Compariso
     from streamgauge.instrument.load import Load
     from streamgauge.measurement.comparable import notes_of
     from streamgauge.measurement.compare import compare_targets
-    from streamgauge.measurement.results import save
+    from streamgauge.measurement.result_files import save
     from streamgauge.transport import is_loopback
 
     one, other = (parse_rival(text) for text in _named(subjects, "A", "B"))

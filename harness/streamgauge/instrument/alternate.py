@@ -19,7 +19,8 @@ from streamgauge.instrument import taint
 from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.bench import stamp, versions
 from streamgauge.instrument.load import LibrarySubject, Load, ProbeSubject, Subject, measure_run, wire_runner
-from streamgauge.measurement.results import BenchResult, PathName, Run, Target
+from streamgauge.measurement.calibrations import PathName
+from streamgauge.measurement.results import BenchResult, Run, Target
 from streamgauge.provider import Connection, ProviderSpec, get_provider
 from streamgauge.registry import get_dialect
 from streamgauge.transport import diagnose, join_url, shown

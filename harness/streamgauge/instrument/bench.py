@@ -28,18 +28,9 @@ from streamgauge.instrument.load import (
     wire_runner,
 )
 from streamgauge.instrument.response import fast
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Clock, PathName
 from streamgauge.measurement.metrics import StreamMetrics, measure
-from streamgauge.measurement.results import (
-    BenchResult,
-    Calibration,
-    CalibrationRow,
-    Clock,
-    PathName,
-    Run,
-    ServerTimings,
-    Stream,
-    Target,
-)
+from streamgauge.measurement.results import BenchResult, Run, ServerTimings, Stream, Target
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
 from streamgauge.transport import diagnose, shown

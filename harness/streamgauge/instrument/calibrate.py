@@ -14,7 +14,7 @@ from itertools import pairwise
 from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.load import Load, Measured, Subject, measure_run
 from streamgauge.instrument.monitor import order
-from streamgauge.measurement.results import CalibrationRow, Errors
+from streamgauge.measurement.calibrations import CalibrationRow, Errors
 
 PROBED = "openai-chat"
 """The dialect that the probe is calibrated with: what it adds does not depend on the dialect, whose decoder runs when

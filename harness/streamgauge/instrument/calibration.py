@@ -14,7 +14,7 @@ from streamgauge.instrument.bench import closed_quietly, stamp, versions
 from streamgauge.instrument.calibrate import FULL, MOST_EVENTS, PROBED, QUICK, calibrate, delays
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.load import LibrarySubject, ProbeSubject, Subject, wire_runner
-from streamgauge.measurement.results import Calibration, CalibrationRow, Cost, PathName
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Cost, PathName
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
 

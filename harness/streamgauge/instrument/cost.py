@@ -21,7 +21,7 @@ from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.load import wire_runner
 from streamgauge.instrument.response import INSTALL, fast
 from streamgauge.instrument.wire import Prepared, WireProbe
-from streamgauge.measurement.results import Cost
+from streamgauge.measurement.calibrations import Cost
 from streamgauge.registry import get_dialect
 
 STREAMS = 64

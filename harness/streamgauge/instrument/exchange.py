@@ -16,7 +16,7 @@ from streamgauge.dialect import Dialect
 from streamgauge.events import End
 from streamgauge.instrument.clocks import STEP, Ancillary, stamp_of, wall_offset
 from streamgauge.instrument.response import parser
-from streamgauge.measurement.results import Clock
+from streamgauge.measurement.calibrations import Clock
 from streamgauge.trace import Arrival, Trace, TraceEnd
 
 BODY_LIMIT = 256 * 1024 * 1024

@@ -19,8 +19,9 @@ from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight, library_timeline, stream_of
 from streamgauge.instrument.monitor import Watched, order, watch_loop, watch_threads
 from streamgauge.instrument.wire import WireProbe
+from streamgauge.measurement.calibrations import Clock, PathName
 from streamgauge.measurement.metrics import Timeline, measure
-from streamgauge.measurement.results import Clock, PathName, Run
+from streamgauge.measurement.results import Run
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
 from streamgauge.tags import tagged

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streamgauge.instrument.load import Measured
-from streamgauge.measurement.results import CalibrationRow
+from streamgauge.measurement.calibrations import CalibrationRow
 
 CLIENT_LAG = 0.005
 """Seconds (p99) from the kernel's stamp of a read to our process seeing it: then events of one stream begin to share

@@ -1,7 +1,7 @@
 """What each figure means, once: for the page docs/metrics.md, for the reports, and for whoever reads the code.
 
 The code of the definitions is in `streamgauge.measurement.metrics` (of one stream) and in `rates` of
-`streamgauge.measurement.results` (of a whole run). OpenTelemetry's GenAI conventions (status: Development) are at
+`streamgauge.measurement.summaries` (of a whole run). OpenTelemetry's GenAI conventions (status: Development) are at
 https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-metrics.md; a name of theirs
 stands only where they define the same for a client.
 """

@@ -16,7 +16,8 @@ from typing import Literal
 
 from streamgauge.errors import StreamgaugeError
 from streamgauge.measurement.metrics import quantile
-from streamgauge.measurement.results import METRICS, OUTCOMES, Run, Stream, Target, outcomes, rates, values
+from streamgauge.measurement.results import OUTCOMES, Run, Stream, Target
+from streamgauge.measurement.summaries import METRICS, outcomes, rates, values
 
 Unit = Literal["seconds", "per second", "bytes", "count", "streams", "share of streams"]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from streamgauge.measurement.definitions import OTEL
 from streamgauge.measurement.figures import RATES
 from streamgauge.measurement.metrics import Quantile
-from streamgauge.measurement.results import BenchResult, Target, outcomes, rates, summarise
+from streamgauge.measurement.results import BenchResult, Target
+from streamgauge.measurement.summaries import outcomes, rates, summarise
 from streamgauge.report.files import save
 
 HEAD = [

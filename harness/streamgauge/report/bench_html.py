@@ -13,7 +13,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from streamgauge.measurement.definitions import DEFINITIONS
-from streamgauge.measurement.results import BenchResult, Stream, Target, values
+from streamgauge.measurement.results import BenchResult, Stream, Target
+from streamgauge.measurement.summaries import values
 from streamgauge.report.bench_axis import Axis, linear_axis, log_axis, tick_text
 from streamgauge.report.bench_charts import distribution, lane
 from streamgauge.report.bench_markdown import errors_text

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from streamgauge.measurement.calibrations import Calibration, Errors
 from streamgauge.measurement.figures import shown
-from streamgauge.measurement.results import BenchResult, Calibration, Errors
+from streamgauge.measurement.results import BenchResult
 from streamgauge.report.bench_table import RATIOS, TITLES, BenchView, Cell, facts
 from streamgauge.report.files import save
 from streamgauge.report.text import one_line

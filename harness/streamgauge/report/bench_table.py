@@ -9,7 +9,8 @@ from functools import cached_property
 from streamgauge.measurement.compare import Method, Row, compare_targets
 from streamgauge.measurement.delivery import held_back_of, said
 from streamgauge.measurement.figures import Reading, Unit, failed, parse_figure, reading, shown
-from streamgauge.measurement.results import BenchResult, Target, outcomes
+from streamgauge.measurement.results import BenchResult, Target
+from streamgauge.measurement.summaries import outcomes
 from streamgauge.measurement.taints import folded
 from streamgauge.report.text import counted
 

@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Cost
 from streamgauge.measurement.figures import parse_figure, reading, shown
 from streamgauge.measurement.resampling import LEAST_PAIRS
-from streamgauge.measurement.results import BenchResult, Calibration, CalibrationRow, Cost, ServerTimings
+from streamgauge.measurement.results import BenchResult, ServerTimings
 from streamgauge.measurement.taints import folded
 from streamgauge.report.bench_markdown import errors_text
 from streamgauge.report.bench_table import BenchView, Cell, Line
