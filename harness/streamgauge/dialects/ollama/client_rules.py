@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from streamgauge.dialects.ollama.rules import APPLIES, ERRORS, STREAMING
+from streamgauge.dialects.ollama._sources import ERRORS, STREAMING
 from streamgauge.observation import Observation
 from streamgauge.rulebook.client_judging import claims_success, dies, loses_an_event, must_tell, same_events
 from streamgauge.rules import Finding, client_rule
 
+APPLIES = ("ollama-chat", "ollama-generate")
 _rule = partial(client_rule, applies=APPLIES)
 SPEC = "ndjson-spec (https://github.com/ndjson/ndjson-spec)"
 

@@ -1,0 +1,1 @@
+"""Server rules of Ollama's native API."""

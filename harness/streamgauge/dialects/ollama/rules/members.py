@@ -1,0 +1,155 @@
+"""What objects are made of: identity, parts of the answer, calls, and what the last one states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import NoneType
+
+from streamgauge.dialects.ollama._samples import COUNTS, HELLO, called, end, lines
+from streamgauge.dialects.ollama._sources import STREAMING, TOOLS, USAGE
+from streamgauge.dialects.ollama._view import last_of, objects_of, speaks
+from streamgauge.evidence import brief
+from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.wire import count, elements, members, text
+
+APPLIES = ("ollama-chat", "ollama-generate")
+
+
+@server_rule(
+    "OLL-007",
+    "model and created_at in every object",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f"{STREAMING}: each object of the example has model and created_at, an RFC 3339 time",
+    applies=APPLIES,
+    good=lines(*HELLO),
+    bad=lines(HELLO[0], {k: v for k, v in HELLO[1].items() if k != "created_at"}, HELLO[2]),
+)
+def identity(exchange: Exchange) -> Iterator[Finding]:
+    """Every object that is no error has a model, always the same, and created_at."""
+    first = ""
+    for value, span in objects_of(exchange):
+        if "error" in value:
+            continue
+        missing = [name for name in ("model", "created_at") if not text(value.get(name))]
+        if missing:
+            yield Finding("model and created_at", f"no {', '.join(missing)}", span)
+        first = first or text(value.get("model"))
+        if "model" in value and value["model"] != first:
+            yield Finding(f"model {brief(first)} as before", f"model {brief(value['model'])}", span)
+
+
+@server_rule(
+    "OLL-009",
+    "each object has its part of the answer",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f"{STREAMING}: each object of the example has a message with role and content; docs/api.md, Generate a "
+    "completion: each has response. ollama 0.6.3 reads them as strings (Message.content, GenerateResponse.response)",
+    applies=APPLIES,
+    good=lines(*HELLO),
+    bad=lines(HELLO[0], {k: v for k, v in HELLO[1].items() if k != "message"}, HELLO[2]),
+)
+def parts_are_there(exchange: Exchange) -> Iterator[Finding]:
+    """In /api/chat each object has a message with role assistant and content, in /api/generate a response; these and
+    thinking are strings.
+    """
+    generates = exchange.dialect.name == "ollama-generate"
+    for value, span in objects_of(exchange):
+        if "error" in value:
+            continue
+        part = value if generates else value.get("message")
+        if not isinstance(part, dict):
+            yield Finding("a message", f"message {brief(part)}", span)
+            continue
+        if not generates and part.get("role") != "assistant":
+            yield Finding('role "assistant"', f"role {brief(part.get('role'))}", span)
+        name = "response" if generates else "content"
+        for member, missing in ((name, None), ("thinking", "")):
+            if not isinstance(part.get(member, missing), str):
+                yield Finding(f"{member}, a string", f"{member} {brief(part.get(member))}", span)
+
+
+@server_rule(
+    "OLL-005",
+    "tool_calls arguments are objects in the native API",
+    group="tools",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=TOOLS,
+    applies=("ollama-chat",),
+    known=("https://github.com/BerriAI/litellm/issues/37792",),
+    good=lines(called({"a": 1}), end()),
+    bad=lines(called('{"a":1}'), end()),
+)
+def arguments_are_objects(exchange: Exchange) -> Iterator[Finding]:
+    """message.tool_calls[].function.arguments is an object in /api/chat and a string in /v1."""
+    found = False
+    for value, span in objects_of(exchange):
+        calls = members(value.get("message")).get("tool_calls")
+        found = found or bool(calls)
+        if not isinstance(calls, (list, NoneType)):
+            yield Finding("an array of tool calls", f"tool_calls {brief(calls)}", span)
+        for call in elements(calls):
+            function = members(members(call).get("function"))
+            if not text(function.get("name")):
+                yield Finding("function.name", brief(call), span)
+            given = function.get("arguments")
+            if not isinstance(given, dict):
+                nothing = given is None and "arguments" in function
+                yield Finding("arguments that are an object", f"arguments {brief(given)}", span, mild=nothing)
+    if not found:
+        raise NotApplicable("no tool was called")
+
+
+@server_rule(
+    "OLL-003",
+    "last object has done_reason and timings",
+    group="chunk-schema",
+    keyword="SHOULD",
+    basis="vendor-doc",
+    source=f'{USAGE}: "usage fields are included as part of the final chunk, where `done` is `true`"; "All timing '
+    "values "
+    'are measured in nanoseconds."; done_reason as in its example',
+    applies=APPLIES,
+    known=("https://github.com/ollama/ollama-vscode/issues/58", "measured: Ollama's cloud models leave timings out"),
+    good=lines(*HELLO),
+    bad=lines(*HELLO[:2], end(done_reason=...)),
+)
+def last_is_told(exchange: Exchange) -> Iterator[Finding]:
+    """The done:true object has done_reason, total_duration, load_duration, prompt_eval_count, eval_count and durations
+    in ns.
+    """
+    value, span = last_of(exchange)
+    wanted = [name for name in COUNTS if name.endswith("_duration")]
+    missing = [name for name in wanted if count(value.get(name)) is None]
+    missing += [] if text(value.get("done_reason")) else ["done_reason"]
+    if missing:
+        yield Finding("done_reason and durations", f"no {', '.join(missing)}", span)
+
+
+@server_rule(
+    "USE-010",
+    "Ollama counts in the last object",
+    group="usage",
+    keyword="MUST",
+    basis="vendor-doc",
+    source=f'{USAGE}: "For endpoints that return **streaming responses**, usage fields are included as part of the '
+    "final "
+    'chunk, where `done` is `true`." A missing prompt_eval_count counts as non-strict: Ollama leaves out what is 0, as '
+    "when the prompt was cached",
+    applies=APPLIES,
+    good=lines(*HELLO),
+    bad=lines(*HELLO[:2], end(eval_count=...)),
+)
+def counts_stated(exchange: Exchange) -> Iterator[Finding]:
+    """prompt_eval_count and eval_count are in the done:true object and eval_count > 0 if text was sent."""
+    value, span = last_of(exchange)
+    if not any(speaks(v) for v, _ in exchange.objects):
+        raise NotApplicable("the answer is empty")
+    if not (count(value.get("eval_count")) or 0) > 0:
+        yield Finding("eval_count above 0", f"eval_count {brief(value.get('eval_count'))}", span)
+    if count(value.get("prompt_eval_count")) is None:
+        yield Finding("prompt_eval_count", "none", span, mild=True)
