@@ -14,6 +14,9 @@ from streamgauge.frames import DONE
 from streamgauge.rules import Exchange, NotApplicable, is_event
 from streamgauge.wire import members, text
 
+FIRST = ("response.created", "response.queued", "response.in_progress")
+ADDED, DONE_ITEM = "response.output_item.added", "response.output_item.done"
+
 
 class StreamEvent(msgspec.Struct, frozen=True, gc=False):
     """One event; `name` is that of its event field ("message" where it has none), `kind` its data's type."""
@@ -71,6 +74,14 @@ def view(exchange: Exchange) -> View:
     found = exchange.derived(_view)
     if not found.events:
         raise NotApplicable("the stream has no event")
+    return found
+
+
+def items_of(exchange: Exchange) -> list[StreamEvent]:
+    """The events about items; raises NotApplicable where there is none."""
+    found = [e for e in view(exchange).events if e.kind in (ADDED, DONE_ITEM) or "item_id" in e.value]
+    if not found:
+        raise NotApplicable("the stream has no item")
     return found
 
 
