@@ -1,7 +1,4 @@
-"""Client rules for server-sent events: what the standard says that a parser makes of the bytes.
-
-Source: WHATWG HTML, 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
-"""
+"""Client rules for the bytes of server-sent events: reads, characters, line ends (WHATWG HTML 9.2.5)."""
 
 from __future__ import annotations
 
@@ -14,13 +11,10 @@ from streamgauge.events import TextDelta
 from streamgauge.observation import Observation
 from streamgauge.rulebook.client_judging import (
     changed,
-    delivered_late,
     dies,
-    holds_back,
     loses_an_event,
     outcome,
     prerequisite,
-    said_before,
     same_events,
     visible,
 )
@@ -30,12 +24,7 @@ PARSING = (
     "WHATWG HTML 9.2.5 Parsing an event stream "
     "(https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)"
 )
-INTERPRETING = (
-    "WHATWG HTML 9.2.6 Interpreting an event stream "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)"
-)
 DECODING = "WHATWG Encoding, UTF-8 decode (https://encoding.spec.whatwg.org/#utf-8-decode); " + PARSING
-
 _must = partial(client_rule, group="sse-framing", applies=("sse",), keyword="MUST", basis="standard")
 _should = partial(client_rule, group="sse-framing", applies=("sse",), keyword="SHOULD")
 TEXT = ("plain-text",)
@@ -203,144 +192,6 @@ def bom(seen: Observation) -> Iterator[Finding]:
     yield from same_events(seen)
 
 
-@_must(
-    "SSE-009",
-    "a blank line dispatches; EOF does not",
-    source=INTERPRETING,
-    statement="An event is dispatched at a blank line; data pending at end of file is discarded.",
-    known=("measured: sseclient-py, mistralai, google-genai and parse-sse dispatch it",),
-    faults=("unfinished-event", "truncate-mid-event"),
-    cases=TEXT,
-    broken=lambda seen: _adds(seen, " more"),
-)
-def unfinished_event(seen: Observation) -> Iterator[Finding]:
-    """No more text than the finished events carry; whether the end is reported is SEQ-010."""
-    missing = list(prerequisite(seen))
-    yield from missing
-    extra = len(visible(seen.run.events)) - said_before(seen)
-    if not missing and extra > 0:
-        yield Finding("nothing of the event that its blank line did not end", f"{extra} characters more")
-
-
-def _adds(seen: Observation, text: str) -> Observation:
-    at = seen.run.times[-1] if seen.run.times else 0.0
-    return changed(seen, events=(TextDelta(text), *seen.run.events), times=(at, *seen.run.times))
-
-
-@_should(
-    "SSE-010",
-    "events are dispatched at once",
-    basis="standard",
-    source=INTERPRETING,
-    statement="An event is handed to the caller when its blank line has arrived, before the next read.",
-    known=("measured: openai, anthropic and sseclient-py wait for the next bytes after LF CRLF",),
-    faults=("line-ends:crlf+slow-drip:10", "line-ends:cr+slow-drip:10", "line-ends:mixed+slow-drip:10"),
-    cases=("length",),
-    needs=("timing",),
-    broken=holds_back,
-)
-def at_once(seen: Observation) -> Iterator[Finding]:
-    """Judged by order, not by time: most events must be there before the server sends on."""
-    yield from delivered_late(seen, "each event before the server sends further bytes")
-
-
-@_must(
-    "SSE-011",
-    "data lines are joined with LF",
-    source=INTERPRETING,
-    statement="Several data fields of one event are joined by LF; one final LF is removed.",
-    known=("measured: g4f's sse_stream parses each line on its own",),
-    faults=("multi-line",),
-    cases=SHAPES,
-    broken=dies,
-)
-def joined_data(seen: Observation) -> Iterator[Finding]:
-    """A JSON value over several lines is one value."""
-    yield from same_events(seen)
-
-
-@_must(
-    "SSE-012",
-    "exactly one optional space is removed",
-    source=INTERPRETING,
-    statement="One U+0020 after the colon is removed; other leading or trailing whitespace is kept; no space is "
-    "needed.",
-    known=("measured: google-genai needs 'data: '",),
-    faults=("no-space",),
-    cases=TEXT,
-    broken=loses_an_event,
-)
-def optional_space(seen: Observation) -> Iterator[Finding]:
-    """JSON hides whitespace, so that what shows is the space that is not needed."""
-    yield from same_events(seen)
-
-
-@_must(
-    "SSE-013",
-    "comments are ignored",
-    source=INTERPRETING + "; OpenRouter docs, Streaming, and DeepSeek docs, Rate Limit, send them as keep-alives",
-    statement="Lines starting with a colon are ignored anywhere, before, between and inside events.",
-    known=(
-        "https://github.com/deepnoodle-ai/dive/issues/206",
-        "https://github.com/TheR1D/shell_gpt/issues/358",
-        "https://github.com/continuedev/continue/issues/13144",
-    ),
-    faults=("comments", "keepalive-stall"),
-    cases=SHAPES,
-    broken=dies,
-)
-def comments(seen: Observation) -> Iterator[Finding]:
-    """Keep-alives of a proxy are nothing."""
-    yield from same_events(seen)
-
-
-@_must(
-    "SSE-014",
-    "a blank line without data dispatches nothing",
-    source=INTERPRETING,
-    statement="If the data buffer is empty at a blank line nothing is dispatched, even when event, id or retry was "
-    "set before.",
-    known=(
-        "https://github.com/openai/openai-python/issues/2722",
-        "measured: httpx-sse, openai, anthropic, groq and cohere yield an empty event",
-    ),
-    faults=("retry-lines:alone", "retry-lines", "id-lines:alone", "id-lines", "comments:with-id"),
-    cases=TEXT,
-    broken=dies,
-)
-def no_data_no_event(seen: Observation) -> Iterator[Finding]:
-    """A lone retry, a lone id, a comment behind an event with an id."""
-    yield from same_events(seen)
-
-
-@_must(
-    "SSE-016",
-    "field names match exactly",
-    source=INTERPRETING,
-    statement="Only event, data, id, retry (case-sensitive, no spaces) are fields; all else is ignored.",
-    faults=("unknown-fields", "retry-lines:inside", "nul:field"),
-    cases=TEXT,
-    broken=dies,
-)
-def field_names(seen: Observation) -> Iterator[Finding]:
-    """DATA, datax and a vendor's fields change nothing."""
-    yield from same_events(seen)
-
-
-@_must(
-    "SSE-017",
-    "an id changes no event",
-    source=INTERPRETING,
-    statement="The last event id persists over events, an empty id clears it, an id containing NUL is ignored.",
-    faults=("id-lines:inside", "nul:id"),
-    cases=TEXT,
-    broken=dies,
-)
-def ids(seen: Observation) -> Iterator[Finding]:
-    """The id in force is nothing that a chat client shows: what shows is that events with ids are events."""
-    yield from same_events(seen)
-
-
 @_should(
     "SSE-019",
     "long lines work",
@@ -362,23 +213,3 @@ def long_lines(seen: Observation) -> Iterator[Finding]:
     told = seen.run.raised.library if seen.run.raised else not (seen.run.succeeded or seen.run.hung)
     if not told:
         yield from same_events(seen)
-
-
-@_should(
-    "SSE-024",
-    "keep-alives reset the client's idle timer",
-    basis="de-facto",
-    source="de facto: vendors send comments so that clients and proxies don't give up (OpenRouter, DeepSeek)",
-    statement="Any received byte, comments included, counts as life for the read timeout.",
-    known=(
-        "https://github.com/openclaw/openclaw/issues/152535",
-        "https://github.com/anthropics/anthropic-sdk-typescript/issues/749",
-    ),
-    faults=("keepalive-stall:0.35",),
-    cases=TEXT,
-    needs=("timing",),
-    broken=dies,
-)
-def keepalives_count(seen: Observation) -> Iterator[Finding]:
-    """The pause is longer than the read timeout that the client was given, the pauses between keep-alives shorter."""
-    yield from same_events(seen)
