@@ -1,12 +1,8 @@
-"""Client rules for HTTP: what a client makes of framing, headers, statuses and connections.
-
-Sources: RFC 9110 (HTTP Semantics) and RFC 9112 (HTTP/1.1).
-"""
+"""Client rules for the HTTP message around a stream: its length, chunks, fields, codings (RFC 9110, RFC 9112)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 from streamgauge.observation import Observation
@@ -15,129 +11,16 @@ from streamgauge.rulebook.client_judging import (
     claims_success,
     dies,
     loses_an_event,
-    merged,
     must_tell,
-    outcome,
     prerequisite,
     said_before,
     same_events,
     visible,
 )
-from streamgauge.rules import Finding, NotApplicable, client_rule
-from streamgauge.wire import members, parse, text
+from streamgauge.rules import Finding, client_rule
 
 _http = partial(client_rule, group="transport", applies=("all",))
-PROCESSING = (
-    "WHATWG HTML 9.2.3 Processing model "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model)"
-)
 TEXT = ("plain-text",)
-
-
-@_http(
-    "HTTP-014",
-    "a client rejects a 200 that is not the expected media type",
-    keyword="SHOULD",
-    basis="standard",
-    source=PROCESSING + " (fail the connection if the type is not text/event-stream)",
-    statement="A client that gets 200 with another media type (text/html, application/json) raises an error that "
-    "shows the body, and does not return an empty successful stream.",
-    known=("https://github.com/langchain-ai/langgraphjs/issues/2718",),
-    faults=("not-a-stream:json", "not-a-stream:html", "wrong-content-type"),
-    cases=TEXT,
-    broken=claims_success,
-)
-def other_media_type(seen: Observation) -> Iterator[Finding]:
-    """A stream under a wrong label may also be read for what it is."""
-    yield from prerequisite(seen)
-    if seen.run.succeeded:
-        whole = seen.baseline is not None and merged(seen.run.said) == merged(seen.baseline.said)
-        if not (whole and seen.run.said):
-            yield Finding("an error that shows the body", outcome(seen.run))
-    elif not _shows(seen):
-        yield Finding("an error that shows the body", outcome(seen.run))
-
-
-def _shows(seen: Observation) -> bool:
-    """Whether the exception's message holds something of the body: its error's message, or its first words."""
-    said = seen.run.raised.message if seen.run.raised else outcome(seen.run)
-    body = seen.body.decode("utf-8", "replace").strip()
-    answer = members(parse(body))
-    stated = answer.get("error", answer)  # Ollama's error is a text, Cohere's and Bedrock's message stands at the top
-    error = text(stated) or text(members(stated).get("message"))
-    readable = "\0" not in body[:24]  # nothing of a binary stream can be shown
-    return not body or not readable or (error or body[:24]) in said or bool(seen.run.raised and "event-stream" in said)
-
-
-@_http(
-    "HTTP-015",
-    "a client asks for the stream type",
-    keyword="SHOULD",
-    basis="standard",
-    source=PROCESSING + " (Accept: text/event-stream); RFC 9110 12.5.1 (no Accept accepts anything)",
-    statement="The client sends an Accept header that allows text/event-stream (or */*).",
-    faults=("",),
-    cases=TEXT,
-    broken=lambda seen: _asking(seen, "application/json"),
-)
-def accepts_the_stream(seen: Observation) -> Iterator[Finding]:
-    """Parameters and weights don't matter here."""
-    if not seen.served.requests:
-        raise NotApplicable("no request came")
-    accept = seen.served.requests[0][2].get("accept", "*/*")
-    media_type = seen.dialect.media_type
-    offered = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
-    if not {media_type, media_type.partition("/")[0] + "/*", "*/*"} & set(offered):
-        yield Finding(f"Accept: {media_type}, or */*", f"Accept: {accept}")
-
-
-def _asking(seen: Observation, accept: str) -> Observation:
-    method, path, headers, body = seen.served.requests[0]
-    request = (method, path, {**headers, "accept": accept}, body)
-    return replace(seen, served=replace(seen.served, requests=(request,)))
-
-
-@_http(
-    "HTTP-016",
-    "a client resends nothing after partial output on its own",
-    keyword="SHOULD",
-    basis="standard",
-    source="RFC 9110 9.2.2 (a user agent should not automatically retry a request with a non-idempotent method)",
-    statement="A client library does not silently repeat a POST once any event was handed to the caller.",
-    known=("https://github.com/anthropics/anthropic-sdk-python/issues/688",),
-    faults=("fin", "reset", "length-too-long", "error-frame:middle"),
-    cases=TEXT,
-    broken=lambda seen: replace(seen, served=replace(seen.served, requests=seen.served.requests * 2)),
-)
-def sends_once(seen: Observation) -> Iterator[Finding]:
-    """Counted at the server."""
-    count = len(seen.served.requests)
-    if count > 1 and visible(seen.run.events):
-        yield Finding("one request", f"{count} requests, with output handed out")
-
-
-@_http(
-    "HTTP-018",
-    "a redirect keeps what was asked, or is an error",
-    keyword="SHOULD",
-    basis="standard",
-    source="RFC 9110 15.4.8, 15.4.9 (the method must not change) and 15.4.2-15.4.4",
-    statement="307/308 keep method and body; 301/302/303 on a POST are not turned silently into a bodiless GET.",
-    faults=("redirect:307", "redirect:308", "redirect:301", "redirect:302", "redirect:303"),
-    cases=TEXT,
-    broken=loses_an_event,
-)
-def redirects(seen: Observation) -> Iterator[Finding]:
-    """Following is not required; an answer that looks like one and is none is what hurts."""
-    yield from prerequisite(seen)
-    if not seen.run.succeeded or seen.baseline is None:
-        return
-    if merged(seen.run.said) != merged(seen.baseline.said):
-        yield Finding("the stream behind the redirect, or an error", outcome(seen.run))
-    elif len(seen.served.requests) > 1 and seen.served.requests[-1][3] != seen.served.requests[0][3]:
-        yield Finding("the same body again", f"{len(seen.served.requests[-1][3])} bytes")
-
-
 _INCOMPLETE = (
     'RFC 9112 8 (https://www.rfc-editor.org/rfc/rfc9112#section-8): "A client that receives an incomplete response '
     'message [...] MUST record the message as incomplete."'
@@ -288,56 +171,3 @@ def body_length(seen: Observation) -> Iterator[Finding]:
     extra = len(visible(seen.run.events)) - said_before(seen)
     if extra > 0:
         yield Finding("nothing from behind the Content-Length", f"{extra} characters from there")
-
-
-@_http(
-    "HTTP-037",
-    "an error status is an error that shows itself",
-    keyword="MUST",
-    basis="standard",
-    source='RFC 9110 15: "a client MUST understand the class of any status code"',
-    statement="A 4xx or 5xx before the stream is raised as an error that shows the status and the body.",
-    faults=(
-        "status:400",
-        "status:401",
-        "status:403",
-        "status:404",
-        "status:429",
-        "status:500",
-        "status:529",
-        "status:500,text",
-        "status:502,html",
-        "status:503,empty",
-        "retry-after",
-        "retry-after:99999999",
-    ),
-    cases=TEXT,
-    broken=claims_success,
-)
-def error_status(seen: Observation) -> Iterator[Finding]:
-    """That it is an error is the standard's; that it shows status and body is only what helps."""
-    code = seen.fault.partition(":")[2].partition(",")[0] if seen.fault.startswith("status") else "429"
-    told = outcome(seen.run) if seen.run.raised is None else seen.run.raised.message
-    if seen.run.succeeded or seen.run.hung:
-        yield Finding(f"an error for the status {code}", outcome(seen.run))
-    elif code not in told:
-        yield Finding(f"an error that names the status {code}", outcome(seen.run), mild=True)
-    elif not seen.fault.endswith("html") and not _shows(seen):
-        yield Finding("an error that shows the body", outcome(seen.run), mild=True)
-
-
-@_http(
-    "HTTP-038",
-    "a status without a stream is no empty success",
-    keyword="SHOULD",
-    basis="de-facto",
-    source="de facto; RFC 9110 15.3.5 to 15.3.7 and 15.4.5 say that these statuses carry no such answer, and 15.4: "
-    '"A client SHOULD detect and intervene in cyclical redirections"',
-    statement="204, 205, 206, 304 and a redirect to itself are reported as errors.",
-    faults=("empty-status:204", "empty-status:205", "empty-status:206", "empty-status:304", "redirect:loop"),
-    cases=TEXT,
-    broken=claims_success,
-)
-def empty_status(seen: Observation) -> Iterator[Finding]:
-    """Nothing was answered."""
-    yield from must_tell(seen, "an error: there is no answer")
