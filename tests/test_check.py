@@ -393,7 +393,7 @@ def test_a_server_that_goes_away_is_no_clean_run(
     mounted: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What was judged before is shown with a note, and the exit code is 2."""
-    import streamgauge.probe as module
+    from streamgauge.probe import sending as module
 
     real, calls = module.fetch, []
 
@@ -412,7 +412,7 @@ def test_an_interrupted_run_keeps_what_it_judged(
     mounted: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Ctrl-C: exit code 130, and the report holds the verdicts so far and says that it is partial."""
-    import streamgauge.probe as module
+    from streamgauge.probe import sending as module
 
     real, calls = module.fetch, []
 

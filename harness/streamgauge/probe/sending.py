@@ -1,0 +1,126 @@
+"""Sending the requests, one after the other, and the exchanges that they give."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from importlib.util import find_spec
+
+import httpx2
+
+from streamgauge.chat import ChatRequest
+from streamgauge.dialect import Dialect
+from streamgauge.message import Message
+from streamgauge.probe.endpoint import Target, require_endpoint
+from streamgauge.probe.requests import Probe, probes
+from streamgauge.rules import Exchange
+from streamgauge.trace import Trace
+from streamgauge.transport import (
+    NEVER_SENT,
+    Recorder,
+    ending,
+    fetch,
+    fetch_json,
+    is_loopback,
+    outgoing,
+    trust,
+    unreachable,
+)
+from streamgauge.wire import Undecodable, parse
+
+
+def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Generator[Exchange]:
+    """Send the requests and yield their exchanges as they end, those of the non-streaming twins included.
+
+    All of one run are each other's `siblings`, by name; a twin's name has `.twin` behind it, and the exchange whose
+    twin it is knows it as `non-stream` too.
+    Raises BackendError where nothing answers, and where the plain request, which is the first, shows that this is no
+    endpoint of the dialect: it says what to do.
+    """
+    siblings: dict[str, Exchange] = {}
+    for number, probe in enumerate(wanted or probes(target.dialect, target.model)):
+        trace = _send(target, probe)
+        if number == 0:
+            require_endpoint(target, trace)
+        reference = None
+        own: dict[str, Exchange] = {}
+        if probe.twin:
+            reply = fetch_json(
+                target.base_url, target.dialect, probe.request, api_key=target.api_key, timeout=target.timeout
+            )
+            reference = _message(target.dialect, reply)
+            own["non-stream"] = _kept(siblings, Exchange(target.dialect, reply, None, siblings, f"{probe.name}.twin"))
+            yield own["non-stream"]
+        related = ChainMap(own, siblings)
+        yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name))
+    if wanted is None and target.base_url.lower().startswith("https://") and find_spec("h2"):
+        yield _over_http2(target, siblings)
+
+
+def _over_http2(target: Target, siblings: dict[str, Exchange]) -> Exchange:
+    """The plain request once more, with HTTP/2 offered."""
+    plain = probes(target.dialect, target.model)[0].request
+    trace = fetch(
+        target.base_url,
+        target.dialect,
+        plain,
+        api_key=target.api_key,
+        timeout=target.timeout,
+        deadline=5 * target.timeout,
+        http2=True,
+    )
+    return _kept(siblings, Exchange(target.dialect, trace, None, siblings, "http2"))
+
+
+def _kept(siblings: dict[str, Exchange], exchange: Exchange) -> Exchange:
+    siblings[exchange.case] = exchange
+    return exchange
+
+
+def _send(target: Target, probe: Probe) -> Trace:
+    if probe.spoil:
+        return _send_spoilt(target, probe.request, probe.spoil)
+    return fetch(
+        target.base_url,
+        target.dialect,
+        probe.request,
+        api_key=target.api_key,
+        timeout=target.timeout,
+        stop_after=probe.stop_after,
+        deadline=5 * target.timeout,
+    )
+
+
+def _send_spoilt(target: Target, request: ChatRequest, spoil: Callable[[bytes], bytes]) -> Trace:
+    """A request whose body is not what the dialect says; its trace knows no request."""
+    out = outgoing(target.base_url, target.dialect, request, api_key=target.api_key)
+    recorder = Recorder(out, target.api_key)
+    extensions = {"trace": recorder.on_trace}
+    try:
+        with (
+            httpx2.Client(timeout=target.timeout, trust_env=not is_loopback(out.url), verify=trust()) as client,
+            client.stream(
+                "POST", out.url, headers=out.headers, content=spoil(out.content), extensions=extensions
+            ) as response,
+        ):
+            recorder.head(response)
+            for data in response.iter_raw():
+                recorder.feed(data)
+                if recorder.now > 5 * target.timeout:
+                    recorder.ended("timeout")
+                    break
+            else:
+                recorder.ended("eof")
+    except NEVER_SENT as error:
+        raise unreachable(out.url, error) from None
+    except httpx2.RequestError as error:
+        recorder.ended(ending(error), str(error))
+    return replace(recorder.trace(), request=None)
+
+
+def _message(dialect: Dialect, reply: Trace) -> Message | None:
+    value = parse(reply.body.decode("utf-8", "replace"))
+    if reply.status != 200 or isinstance(value, Undecodable):
+        return None
+    return dialect.message(value)
