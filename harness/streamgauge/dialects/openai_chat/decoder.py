@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from streamgauge.dialects.openai_chat.calls import CallTable
-from streamgauge.dialects.openai_chat.failures import as_event, as_text, stated_error
+from streamgauge.dialects.openai_chat.deltas import DeltaReader, odd
+from streamgauge.dialects.openai_chat.failures import as_event, stated_error
+from streamgauge.dialects.openai_chat.plain_text import read_text
 from streamgauge.events import (
     End,
     Ended,
@@ -15,15 +14,11 @@ from streamgauge.events import (
     Finish,
     KeepAlive,
     Malformed,
-    ReasoningDelta,
-    RefusalDelta,
     Span,
     Start,
     TextDelta,
-    ToolCallDelta,
     Usage,
     excerpt,
-    to_json,
 )
 from streamgauge.message import Message, assemble
 from streamgauge.sse import Comment, Frame, ServerSentEvent, Unfinished
@@ -34,44 +29,11 @@ TRIES = 8
 """Chunks in a row that are tried as plain text and are none, before the others are not tried any more."""
 
 
-class _Text(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """A delta of text; some services send its other members in each chunk, with nothing in them."""
-
-    content: str
-    role: Any = None
-    refusal: None = None
-    tool_calls: None = None
-    function_call: None = None
-    reasoning: None = None
-    reasoning_content: None = None
-
-
-class _TextChoice(msgspec.Struct, gc=False):
-    index: int
-    delta: _Text
-    finish_reason: None = None
-    error: None = None
-    usage: None = None
-
-
-class _TextChunk(msgspec.Struct, gc=False):
-    """A chunk that says a piece of text and nothing else; members that no event comes of may be what they like."""
-
-    choices: tuple[_TextChoice]
-    object: str = ""
-    usage: None = None
-    error: None = None
-    x_groq: None = None
-
-
-_read_text = msgspec.json.Decoder(_TextChunk).decode
-
-
 class ChatInterpreter:
     """Interprets the events of one stream of chat completion chunks."""
 
     __slots__ = (
-        "_calls",
+        "_deltas",
         "_ended",
         "_errors",
         "_finished",
@@ -88,7 +50,7 @@ class ChatInterpreter:
         self._model = ""
         self._seen: set[int] = set()
         self._finished: set[int] = set()
-        self._calls: dict[int, CallTable] = {}
+        self._deltas = DeltaReader()
         self._usage = False
         self._errors = False
         self._malformed = False
@@ -116,7 +78,7 @@ class ChatInterpreter:
             ended, reason = "error", "the stream reported an error"
         elif self._seen and self._seen == self._finished:
             ended, reason = "complete", "every choice has a finish_reason"
-        elif self._malformed:
+        elif self._malformed or self._deltas.malformed:
             ended, reason = "malformed", "not a readable stream of chat completion chunks"
         else:
             ended, reason = "truncated", "neither [DONE] nor a finish_reason for every choice"
@@ -167,7 +129,7 @@ class ChatInterpreter:
 
         What does not fit the plainest schema to the letter is left to `payload`, which reads anything.
         """
-        chunk = typed(_read_text, data)
+        chunk = typed(read_text, data)
         if chunk is None:
             return False
         choice = chunk.choices[0]
@@ -187,7 +149,7 @@ class ChatInterpreter:
 
     def _odd(self, reason: str, value: Any, span: Span, out: list[Event]) -> None:
         self._malformed = True
-        out.append(Malformed(reason, excerpt(to_json(value)), span=span))
+        out.append(odd(reason, value, span))
 
     def _start(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
         before = self._id, self._model
@@ -232,7 +194,7 @@ class ChatInterpreter:
             self._seen.add(number)
             delta = choice.get("delta")
             if isinstance(delta, dict):
-                self._delta(delta, number, span, out)
+                self._deltas.read(delta, number, span, out)
             elif delta is not None:
                 self._odd("delta is not an object", delta, span, out)
             reason = choice.get("finish_reason")
@@ -251,73 +213,6 @@ class ChatInterpreter:
         # OpenRouter: "finish_reason: error" is the failure itself, also where no error member comes with it.
         self._errors = self._errors or reason == "error"
         out.append(Finish(reason, choice, span))
-
-    def _delta(self, delta: dict[str, Any], choice: int, span: Span, out: list[Event]) -> None:
-        if reasoning := _reasoning(delta):
-            out.append(ReasoningDelta(reasoning, choice, span))
-        content = delta.get("content")
-        if content:
-            if isinstance(content, str):
-                out.append(TextDelta(content, choice, span))
-            else:
-                self._parts(content, choice, span, out)
-        refusal = delta.get("refusal")
-        if refusal and isinstance(refusal, str):
-            out.append(RefusalDelta(refusal, choice, span))
-        if calls := delta.get("tool_calls"):
-            self._tool_calls(calls, choice, span, out)
-        elif call := delta.get("function_call"):  # some send both, which is one call
-            self._tool_calls([{"index": 0, "function": call}], choice, span, out)
-
-    def _parts(self, content: Any, choice: int, span: Span, out: list[Event]) -> None:
-        """Mistral: content is a list of parts, of which thinking parts hold a list of their own."""
-        if not isinstance(content, list):
-            self._odd("delta.content is neither a string nor an array", content, span, out)
-            return
-        for part in content:
-            kind = members(part).get("type")
-            if kind == "text" and (said := text(part.get("text"))):
-                out.append(TextDelta(said, choice, span))
-            elif kind == "thinking":
-                thought = part.get("thinking")
-                said = text(thought) or "".join(text(members(t).get("text")) for t in elements(thought))
-                if said:
-                    out.append(ReasoningDelta(said, choice, span))
-            elif kind == "reasoning":  # Databricks
-                said = "".join(text(members(s).get("text")) for s in elements(part.get("summary")))
-                if said:
-                    out.append(ReasoningDelta(said, choice, span))
-
-    def _tool_calls(self, calls: Any, choice: int, span: Span, out: list[Event]) -> None:
-        if not isinstance(calls, list):
-            self._odd("tool_calls is not an array", calls, span, out)
-            return
-        table = self._calls.setdefault(choice, CallTable())
-        for position, call in enumerate(calls):
-            if not isinstance(call, dict):
-                self._odd("a tool call is not an object", call, span, out)
-                continue
-            call_id = text(call.get("id"))
-            function = call.get("function") or call.get("custom")
-            if function is not None and not isinstance(function, dict):
-                self._odd("a tool call's function is not an object", function, span, out)
-                continue
-            function = function or {}
-            name = text(function.get("name"))
-            number = table.number(call.get("index"), call_id, name, first=position == 0)
-            arguments = as_text(function.get("arguments", function.get("input")))
-            out.append(ToolCallDelta(number, call_id, name, arguments, choice=choice, span=span))
-
-
-def _reasoning(delta: dict[str, Any]) -> str:
-    """The first non-empty spelling: services send one text under several names, and it is said once."""
-    for name in ("reasoning_content", "reasoning", "reasoning_text"):
-        if said := text(delta.get(name)):
-            return said
-    if details := delta.get("reasoning_details"):
-        found = (members(d) for d in elements(details))
-        return "".join(text(d.get("text")) or text(d.get("summary")) for d in found)
-    return ""
 
 
 def read_completion(body: Any, dialect: str = "openai-chat") -> Message:
