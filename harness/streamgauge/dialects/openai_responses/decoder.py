@@ -7,11 +7,11 @@ read as generated in openai 3.54.0, types/responses/response_stream_event.py) an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from streamgauge.dialects.openai_responses.calls import ARGUMENTS, CLIENT_CALLS, Calls
 from streamgauge.events import (
     Event,
     Finish,
@@ -22,19 +22,13 @@ from streamgauge.events import (
     Start,
     StreamError,
     TextDelta,
-    ToolCallDelta,
     Usage,
-    to_json,
 )
 from streamgauge.frames import Ending, read_object
 from streamgauge.message import Message, assemble
 from streamgauge.sse import ServerSentEvent
 from streamgauge.wire import count, elements, members, text, typed
 
-CLIENT_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
-"""Items that the caller runs, and the member that holds their arguments."""
-VENDOR_CALLS = {"mcp_call": "arguments", "code_interpreter_call": "code"}
-"""Items that the vendor runs whose arguments are streamed, and the member that holds them."""
 TERMINAL = ("response.completed", "response.incomplete", "response.failed")
 
 _Said: TypeAlias = type[TextDelta] | type[ReasoningDelta] | type[RefusalDelta]
@@ -46,12 +40,6 @@ _SAID: dict[str, _Said] = {
     "reasoning": ReasoningDelta,  # Open Responses' name of reasoning_text
 }
 _PARTS = {"output_text": "output_text", "refusal": "refusal", "reasoning_text": "reasoning_text"}
-_ARGUMENTS = {
-    "function_call_arguments": ("arguments", False),
-    "custom_tool_call_input": ("input", False),
-    "mcp_call_arguments": ("arguments", True),
-    "code_interpreter_call_code": ("code", True),
-}
 
 
 class _TextEvent(msgspec.Struct, gc=False):
@@ -65,27 +53,17 @@ class _TextEvent(msgspec.Struct, gc=False):
 _read_text = msgspec.json.Decoder(_TextEvent).decode
 
 
-@dataclass(slots=True)
-class _Call:
-    number: int
-    server: bool
-    told: bool = False  # whether any of its arguments has come
-    named: bool = False
-    call_id: str = ""
-
-
 class ResponsesInterpreter:
     """Interprets the events of one stream, by the `type` of their data (by the event's name where it has none)."""
 
-    __slots__ = ("_by_delta", "_by_done", "_calls", "_ending", "_errors", "_every", "_id", "_indexes", "_model")
+    __slots__ = ("_by_delta", "_by_done", "_calls", "_ending", "_errors", "_id", "_indexes", "_model")
 
     def __init__(self) -> None:
         self._ending = Ending()
         self._id = ""
         self._model = ""
         self._indexes: dict[str, int] = {}  # item id to output_index, as the items were announced
-        self._calls: dict[int | str, _Call] = {}  # by item: its latest call
-        self._every: list[_Call] = []
+        self._calls = Calls()
         self._by_delta: set[tuple[str, int | str]] = set()  # (kind, item) whose text came in deltas
         self._by_done: set[tuple[str, int | str]] = set()  # ... came whole
         self._errors: set[tuple[str, str]] = set()
@@ -111,8 +89,8 @@ class ResponsesInterpreter:
         subject, _, verb = kind.removeprefix("response.").rpartition(".")
         if subject in _SAID and verb in ("delta", "done"):
             self._said(subject, verb, event, span, out)
-        elif subject in _ARGUMENTS and verb in ("delta", "done"):
-            self._arguments(subject, verb, event, span, out)
+        elif subject in ARGUMENTS and verb in ("delta", "done"):
+            self._calls.arguments(subject, verb, self._key(event, event.get("item_id")), event, span, out)
         elif subject == "output_item":
             self._item(verb, event, span, out)
         elif isinstance(event.get("response"), dict):
@@ -185,9 +163,9 @@ class ResponsesInterpreter:
         kind = text(item.get("type"))
         key = self._key(event, item.get("id"))
         if kind in CLIENT_CALLS:
-            self._call(key, item, CLIENT_CALLS[kind], span, out)
+            self._calls.client(key, item, span, out)
         elif kind.endswith("_call"):
-            self._vendor_call(verb, key, item, span, out)
+            self._calls.vendor(verb, key, item, span, out)
         elif verb == "done":
             self._content(key, item, span, out)
 
@@ -203,51 +181,6 @@ class ResponsesInterpreter:
             if kind and said and not told & {(kind, key), (kind, "")}:
                 self._by_done.add((kind, key))
                 out.append(_SAID[kind](said, span=span))
-
-    def _call(self, key: int | str, item: dict[str, Any], member: str, span: Span, out: list[Event]) -> None:
-        call_id = text(item.get("call_id"))
-        call = self._opened(key, call_id)
-        arguments = "" if call.told else text(item.get(member))
-        if not call.named or arguments:
-            call_id, name = ("", "") if call.named else (call_id, text(item.get("name")))
-            call.told = call.told or bool(arguments)
-            call.named = True
-            call.call_id = call.call_id or call_id
-            out.append(ToolCallDelta(call.number, call_id, name, arguments, span=span))
-
-    def _opened(self, key: int | str, call_id: str) -> _Call:
-        """The call of an item: the one at its place, unless that is another's, as where a server counts no places."""
-        call = self._calls.get(key)
-        if call is None or (call_id and call.call_id not in ("", call_id)):
-            known = (c for c in self._every if call_id and c.call_id == call_id)
-            call = self._calls[key] = next(known, None) or self._new(server=False)
-        return call
-
-    def _new(self, *, server: bool) -> _Call:
-        self._every.append(_Call(len(self._every), server))
-        return self._every[-1]
-
-    def _vendor_call(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
-        call = self._calls.get(key) or self._calls.setdefault(key, self._new(server=True))
-        kind = text(item.get("type"))
-        member = VENDOR_CALLS.get(kind, "")
-        call_id, name = ("", "") if call.named else (text(item.get("id")), text(item.get("name")) or kind)
-        arguments = "" if call.told else text(item.get(member))
-        rest = {k: v for k, v in item.items() if k not in ("id", "type", "name", member)}
-        output = to_json(rest) if verb == "done" else ""
-        if not call.named or arguments or output:
-            call.named = True
-            call.told = call.told or bool(arguments)
-            out.append(ToolCallDelta(call.number, call_id, name, arguments, True, output, span=span))
-
-    def _arguments(self, kind: str, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
-        member, server = _ARGUMENTS[kind]
-        key = self._key(event, event.get("item_id"))
-        call = self._calls.get(key) or self._calls.setdefault(key, self._new(server=server))
-        said = text(event.get("delta")) if verb == "delta" else "" if call.told else text(event.get(member))
-        call.told = call.told or verb == "delta" or bool(said)
-        if said:
-            out.append(ToolCallDelta(call.number, arguments=said, server=call.server, span=span))
 
 
 def read_response(body: Any, dialect: str = "openai-responses") -> Message:
