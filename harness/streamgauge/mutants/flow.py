@@ -17,6 +17,8 @@ from streamgauge.registry import defined
 DONE = "[DONE]"
 SAID = ("AGG-001", "AGG-002")
 """Output that is lost, doubled or moved is an answer like any other: only the non-streaming one tells."""
+ORDER = ("OAR-003", "OAR-011")
+"""Rules of a dialect that numbers its events, or repeats at the end what it said."""
 KINDS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("error", (StreamError,)),
     ("finish", (Finish,)),

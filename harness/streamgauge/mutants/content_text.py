@@ -1,4 +1,4 @@
-"""What the stream says: text, reasoning, tool calls, finish and usage that are lost, doubled, swapped or changed.
+"""What the text says: characters lost or spelled otherwise, said again, or not meant for the reader.
 
 Most of it only the non-streaming answer to the same request can tell: a text that lacks a word is a text.
 """
@@ -6,7 +6,6 @@ Most of it only the non-streaming answer to the same request can tell: a text th
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,29 +13,15 @@ from functools import partial
 from typing import Any
 
 from streamgauge.chat import ChatRequest
-from streamgauge.events import (
-    OUTPUT,
-    End,
-    Event,
-    Finish,
-    ReasoningDelta,
-    RefusalDelta,
-    StreamError,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from streamgauge.events import ReasoningDelta, RefusalDelta, TextDelta
 from streamgauge.mutants import Edit, operator
-from streamgauge.mutants._places import Place, always, frames_of, get, leaves, places, put, shown
+from streamgauge.mutants._places import Place, always, places, put
 from streamgauge.mutants.equivalence import unjudgeable
-from streamgauge.mutants.flow import SAID, right
+from streamgauge.mutants.flow import ORDER
 from streamgauge.mutants.stream import Piece, Stream
 
 ALL = ("all",)
 TEXT = ("AGG-001",)
-CALLS = ("AGG-002",)
-ORDER = ("OAR-003", "OAR-011")
-"""Rules of a dialect that numbers its events, or repeats at the end what it said."""
 
 
 def texts(stream: Stream) -> Iterator[Place[Any]]:
@@ -51,52 +36,6 @@ def _edits(stream: Stream, found: Iterator[Place[Any]], what: str, change: Calla
         said = getattr(place.event, "text", None) or getattr(place.event, "arguments", None)
         if change(said) != said:
             yield place.edit(stream, what, change)
-
-
-@operator(
-    "lost-output",
-    "An event with output is missing",
-    applies=ALL,
-    equivalent=unjudgeable,
-)
-def lost_output(stream: Stream) -> Iterator[Edit]:
-    for number in frames_of(stream, *OUTPUT):
-        yield Edit(f"frame {number}", partial(stream.instead, number), right(stream, number))
-
-
-@operator(
-    "doubled-output",
-    "An event with output comes twice",
-    applies=ALL,
-    equivalent=unjudgeable,
-)
-def doubled_output(stream: Stream) -> Iterator[Edit]:
-    for number in frames_of(stream, *OUTPUT):
-        made = partial(stream.inserted, number, stream.pieces[number])
-        yield Edit(f"frame {number}", made, right(stream, number))
-
-
-@operator(
-    "swapped-output",
-    "Two events with output in the wrong order",
-    applies=ALL,
-    equivalent=unjudgeable,
-)
-def swapped_output(stream: Stream) -> Iterator[Edit]:
-    found = frames_of(stream, *OUTPUT)
-    for one, other in zip(found, found[1:], strict=False):
-        yield Edit(f"frames {one} and {other}", partial(stream.swapped, one, other), right(stream, one, other))
-
-
-def _without_output(stream: Stream) -> Stream:
-    lost = set(frames_of(stream, *OUTPUT)) - set(frames_of(stream, Finish))
-    return stream.with_pieces(p for n, p in enumerate(stream.pieces) if n not in lost)
-
-
-@operator("empty-answer", "All output is missing", applies=ALL, noticed_by=(*SAID, *ORDER), equivalent=unjudgeable)
-def empty_answer(stream: Stream) -> Iterator[Edit]:
-    if set(frames_of(stream, *OUTPUT)) - set(frames_of(stream, Finish)):
-        yield Edit("all of it", partial(_without_output, stream))
 
 
 @operator(
@@ -265,136 +204,3 @@ def _stop(stream: Stream, word: str) -> dict[str, Any]:
     plain = ChatRequest.of("x")
     with_stop, without = stream.dialect.request(replace(plain, stop=(word,))).body, stream.dialect.request(plain).body
     return {name: value for name, value in with_stop.items() if without.get(name) != value}
-
-
-@operator(
-    "lost-fragment",
-    "A part of a tool call's arguments is missing",
-    applies=ALL,
-    noticed_by=(*CALLS, *ORDER, "OAC-020", "ANT-006", "OLL-005", "GEM-008"),
-)
-def lost_fragment(stream: Stream) -> Iterator[Edit]:
-    for change, what in ((lambda said: said[1:], "the first"), (lambda said: said[:-1], "the last")):
-        found = (p for p in _arguments(stream) if isinstance(p.event.arguments, str))
-        for place in found:
-            yield place.edit(stream, f"{what} character lost", partial(_of_text, change))
-
-
-def _arguments(stream: Stream) -> Iterator[Place[ToolCallDelta]]:
-    for place in places(stream, ToolCallDelta, "arguments"):
-        if not place.event.server and place.event.arguments not in ("{}", "[]"):
-            yield place
-
-
-def _of_text(change: Callable[[str], str], value: Any) -> Any:
-    """A text with the change made; of an object, which can't lose a character, the first member is lost."""
-    if isinstance(value, str):
-        return change(value)
-    return dict(list(value.items())[1:])
-
-
-@operator(
-    "doubled-fragment",
-    "A part of a tool call's arguments twice",
-    applies=ALL,
-    noticed_by=(*CALLS, *ORDER, "OAC-020", "ANT-006"),
-)
-def doubled_fragment(stream: Stream) -> Iterator[Edit]:
-    for place in _arguments(stream):
-        if not place.event.arguments.startswith("{") or not _is_object(stream, place):
-            yield place.edit(stream, "twice", lambda said: said + said)
-
-
-def _is_object(stream: Stream, place: Place[ToolCallDelta]) -> bool:
-    return isinstance(get(place.path, stream.pieces[place.number].value), dict)
-
-
-@operator("other-function", "Another name of the function that is called", applies=ALL, noticed_by=CALLS)
-def other_function(stream: Stream) -> Iterator[Edit]:
-    for number, events in enumerate(stream.spoken):
-        for name in {e.name for e in events if isinstance(e, ToolCallDelta) and e.name and not e.server}:
-            for path, value in leaves(stream.pieces[number].value):
-                if value == name and path[-1] == "name":
-                    made = partial(stream.changed, number, partial(put, path, lambda said: said + "_2"))
-                    yield Edit(f"frame {number}, {shown(path)}", made)
-
-
-@operator(
-    "other-reason",
-    "Another documented reason why the answer ended",
-    applies=ALL,
-    noticed_by=("AGG-003", "SEQ-005", "OAR-017", "COH-013", "COH-007"),
-    equivalent=unjudgeable,
-)
-def other_reason(stream: Stream) -> Iterator[Edit]:
-    for place in places(stream, Finish, "reason"):
-        for word in stream.dialect.finish_reasons:
-            if word != place.event.reason:
-                yield place.edit(stream, word, always(word))
-
-
-COUNT = re.compile(r"(?i)token|eval_count")
-
-
-@operator(
-    "wrong-usage",
-    "A token count that is one too many",
-    applies=ALL,
-    noticed_by=("AGG-004", "USE-004", "USE-006", "USE-009", "USE-010", "USE-014", "GEM-009"),
-    by_meaning=True,
-    equivalent=unjudgeable,
-)
-def wrong_usage(stream: Stream) -> Iterator[Edit]:
-    for number in frames_of(stream, Usage):
-        for path, value in leaves(stream.pieces[number].value):
-            if type(value) is int and isinstance(path[-1], str) and COUNT.search(path[-1]):
-                made = partial(stream.changed, number, partial(put, path, lambda count: count + 1))
-                yield Edit(f"frame {number}, {shown(path)}", made, group=shown(path))
-
-
-def _says(stream: Stream, kind: type[Event]) -> list[int]:
-    """The pieces that say this and nothing else."""
-    return [n for n, events in enumerate(stream.spoken) if events and all(isinstance(e, kind) for e in events)]
-
-
-@operator(
-    "lost-usage",
-    "The event that states the usage is missing",
-    applies=ALL,
-    noticed_by=("USE-001", "AGG-004", "USE-009", "USE-010", "COH-002", "BRK-003", "USE-006", *ORDER),
-    by_meaning=True,
-    equivalent=unjudgeable,
-)
-def lost_usage(stream: Stream) -> Iterator[Edit]:
-    for number in _says(stream, Usage):
-        yield Edit(f"frame {number}", partial(stream.instead, number))
-
-
-@operator("lost-finish", "The event that states why the answer ended is missing", applies=ALL)
-def lost_finish(stream: Stream) -> Iterator[Edit]:
-    for number in frames_of(stream, Finish):
-        yield Edit(f"frame {number}", partial(stream.instead, number), right(stream, number))
-
-
-LEAKS = (
-    'Traceback (most recent call last):\n  File "/srv/app.py", line 7, in handle',
-    "upstream http://10.1.2.3:8000/v1 refused the connection",
-    "invalid header: Bearer abcdefghijklmnopqrstuvwxyz",
-)
-
-
-def _error(stream: Stream, message: str) -> Piece:
-    """The dialect's own error, framed as the stream is."""
-    frame = stream.dialect.error_frame(message, "500")
-    if stream.framing != "json-array":
-        return Piece(frame)
-    return stream.say(json.loads(frame[frame.index(b"{") :]), stream.pieces[0])
-
-
-@operator("leaking-error", "An error that tells internals", applies=ALL, noticed_by=("ERR-014",))
-def leaking_error(stream: Stream) -> Iterator[Edit]:
-    for message in LEAKS:
-        frame = _error(stream, message)
-        for number in range(1, min(frames_of(stream, End, StreamError) or [len(stream.pieces)])):
-            made = partial(stream.with_pieces, [*stream.pieces[:number], frame])
-            yield Edit(f"in place of frame {number} and all behind it", made, group=message)
