@@ -1,0 +1,1 @@
+"""The events of OpenAI's Responses, and of Open Responses, damaged."""
