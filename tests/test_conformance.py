@@ -339,3 +339,11 @@ def test_the_request_is_the_recordings() -> None:
     assert request.messages[0].content == "Weather and time in Paris?"
     assert request.include_usage
     assert request_of(get_recording("two-choices")).n == 2
+
+
+def test_an_ending_that_a_client_documents_as_an_exception_is_not_asked_of_it(install: Install) -> None:
+    """By the recording's finish reason or by its tags; everything else is."""
+    install(spec("strict", Plain, not_for=("length", "reasoning")))
+    cases = {job.case for job in plan(Selection(providers=("strict",))).jobs}
+    assert "plain-text" in cases
+    assert not {"length", "llama-length", "reasoning"} & cases

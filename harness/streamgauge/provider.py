@@ -76,8 +76,9 @@ class ProviderSpec:
     capabilities: what it can show of an answer, and the paths it has. connect: makes the `Provider`.
     modules: the import names that count as the library's own, for telling whose exception was raised.
     env: the environment variable in which the library's users keep the key. command: the program that an adapter
-    runs. release: the library's version, where no installed distribution tells it. not_for: tags of recordings
-    that it can't be asked for (another endpoint of the same dialect, say).
+    runs. release: the library's version, where no installed distribution tells it. not_for: tags and finish reasons
+    of recordings that it can't be asked for: another endpoint of the same dialect, or an ending that its documentation
+    says is an exception.
     """
 
     name: str

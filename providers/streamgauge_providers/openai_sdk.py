@@ -125,5 +125,8 @@ PROVIDERS = (
         extra="openai",
         modules=("openai",),
         env="OPENAI_API_KEY",
+        # helpers.md of openai-python, of the parsing helpers, which stream() has too: with `finish_reason` set to
+        # `length` or `content_filter`, LengthFinishReasonError / ContentFilterFinishReasonError "will be raised".
+        not_for=("length", "content_filter"),
     ),
 )

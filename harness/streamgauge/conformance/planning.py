@@ -144,7 +144,8 @@ def _checks(spec: ProviderSpec, selection: Selection, recordings: tuple[Recordin
 def _can_show(spec: ProviderSpec, recording: Recording) -> bool:
     """Whether a client claims what a recording is about: one that declares no tool calls is not judged by them."""
     declared = "tools" not in recording.tags or "tools" in spec.capabilities
-    return declared and not set(spec.not_for) & set(recording.tags)
+    about = {*recording.tags, *(choice.finish_reason for choice in recording.message.choices)}
+    return declared and about.isdisjoint(spec.not_for)
 
 
 def _chosen(name: str, names: tuple[str, ...]) -> bool:
