@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import json
 import shlex
@@ -180,6 +181,22 @@ def test_a_client_that_takes_truncation_for_success_fails(install: Install) -> N
     assert "as a success" in failure.got
     assert failure.excerpt
     assert report.exit_code == 1
+
+
+def test_no_garbage_collector_closes_what_a_client_left_open(install: Install) -> None:
+    """It is off while callers leave streams early, and on again afterwards."""
+    collected: dict[str, bool] = {}
+
+    class Watching(Plain):
+        def stream(self, request: ChatRequest, /) -> Iterator[Event]:
+            collected["left" if collected else "plain"] = gc.isenabled()
+            yield from super().stream(request)
+
+    install(spec("watching", Watching, capabilities=frozenset(("sync",))))
+    report = run(Selection(providers=("watching",), rules=("CAN-003",), faults=("slow-drip:20",)))
+    assert collected == {"plain": True, "left": False}
+    assert [v.verdict for v in report.verdicts] == ["pass"]
+    assert gc.isenabled()
 
 
 def test_the_command_of_a_verdict_shows_it_again(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
