@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -105,11 +106,35 @@ def test_a_file_adds_a_provider(drop_in: Callable[[str], str]) -> None:
     stream_through("dropped-in")
 
 
-@pytest.mark.parametrize("value", ["somebodys_provider:PROVIDERS", "somebodys_provider:ONE"])
+@pytest.mark.parametrize("value", ["somebodys_provider", "somebodys_provider:PROVIDERS", "somebodys_provider:ONE"])
 def test_an_entry_point_adds_a_provider(package: Callable[[str, str], None], value: str) -> None:
-    """Other people's packages add one by the group `streamgauge.providers`: a tuple of specs, or one spec."""
+    """Other people's packages add one by the group `streamgauge.providers`: a module, a tuple of specs, or one spec."""
     package("of-a-package", value)
     stream_through("of-a-package")
+
+
+@pytest.mark.parametrize("value", ["somebodys_provider:__name__", "json"])
+def test_an_entry_point_to_something_else(package: Callable[[str, str], None], value: str) -> None:
+    """What an entry point leads to by mistake is told by its name, and what should be there."""
+    package("of-a-package", value)
+    with pytest.raises(StreamgaugeError, match=r"entry point 'somebody' .* should lead to a ProviderSpec, or to a mod"):
+        all_providers()
+
+
+def test_the_provider_of_contributing() -> None:
+    """The provider in CONTRIBUTING.md streams as it stands there."""
+    pytest.importorskip("openai")
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    space: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], space)
+    (spec,) = space["PROVIDERS"]
+    recording = get_recording("plain-text")
+    with ReplayServer() as server:
+        mount = server.mount(script_of(recording))
+        provider = spec.open(Connection(base_url=mount.base_url, api_key="k"))
+        message = assemble("openai-chat", provider.stream(ChatRequest.of("hello")))
+        provider.close()
+    assert (message.ended, message.choices[0].text) == ("complete", recording.message.choices[0].text)
 
 
 def test_two_of_one_name_name_both_places(drop_in: Callable[[str], str]) -> None:

@@ -1,7 +1,7 @@
 """The provider interface: whatever streams an answer to a `ChatRequest`, on its sync and on its async path.
 
-A provider is a module of `streamgauge_providers`, or the object of an entry point in the group
-`streamgauge.providers`, that defines `PROVIDERS`, a tuple of `ProviderSpec`.
+A provider is a `ProviderSpec` in the tuple `PROVIDERS` of a module: one of `streamgauge_providers`, or one that an
+entry point in the group `streamgauge.providers` names (it may name the `ProviderSpec` itself, too).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import DuplicateNameError, StreamgaugeError, UnavailableError
 from streamgauge.events import Event
-from streamgauge.registry import by_name, extensions, modules, pick
+from streamgauge.registry import by_name, extended, modules, pick
 
 T = TypeVar("T")
 Capability = Literal["sync", "async", "usage", "tools", "reasoning", "refusal", "n", "finish", "errors"]
@@ -146,8 +146,7 @@ def all_providers() -> dict[str, ProviderSpec]:
     found: list[tuple[str, ProviderSpec]] = []
     for module in modules("streamgauge_providers"):
         found += [(module.__name__, spec) for spec in getattr(module, "PROVIDERS", ())]
-    for place, value in extensions("streamgauge.providers"):
-        found += [(place, spec) for spec in (value if isinstance(value, (tuple, list)) else (value,))]
+    found += extended("streamgauge.providers", "PROVIDERS", ProviderSpec)
     return by_name("provider", found, lambda spec: spec.name)
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from streamgauge.dialect import Dialect
-from streamgauge.errors import DuplicateNameError, UnknownNameError
+from streamgauge.errors import DuplicateNameError, StreamgaugeError, UnknownNameError
 
 T = TypeVar("T")
 
@@ -55,6 +55,19 @@ def extensions(group: str) -> Iterator[tuple[str, Any]]:
         yield f"entry point {entry.name!r} ({entry.value})", entry.load()
 
 
+def extended(group: str, name: str, kind: type[T]) -> Iterator[tuple[str, T]]:
+    """What other people's packages add: an entry point leads to one object, to several, or to a module with that name.
+
+    Raises StreamgaugeError where it leads to anything else.
+    """
+    for place, value in extensions(group):
+        found = getattr(value, name, None) if isinstance(value, ModuleType) else value
+        for one in found if isinstance(found, (tuple, list)) else (found,):
+            if not isinstance(one, kind):
+                raise StreamgaugeError(f"{place} should lead to a {kind.__name__}, or to a module with {name}")
+            yield place, one
+
+
 def pick(kind: str, table: dict[str, T], name: str) -> T:
     """The entry of that name; raises UnknownNameError, which names the nearest."""
     if name not in table:
@@ -69,8 +82,7 @@ def all_dialects() -> dict[str, Dialect]:
     for module in modules("streamgauge.dialects"):
         if module.__name__.rpartition(".")[2] not in ("rules", "decoder", "encoder"):
             found += [(module.__name__, d) for d in getattr(module, "DIALECTS", ())]
-    for place, value in extensions("streamgauge.dialects"):
-        found += [(place, d) for d in (value if isinstance(value, (tuple, list)) else (value,))]
+    found += extended("streamgauge.dialects", "DIALECTS", Dialect)
     return by_name("dialect", found, lambda d: d.name)
 
 
