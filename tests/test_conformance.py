@@ -100,7 +100,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install providers as an entry point would, beside those that are shipped."""
 
     def put(*specs: ProviderSpec) -> None:
-        monkeypatch.setattr(streamgauge.provider, "extensions", lambda _group: [("the test", specs)])
+        monkeypatch.setattr(streamgauge.provider, "extended", lambda *_: [("the test", spec) for spec in specs])
         streamgauge.provider.all_providers.cache_clear()
 
     yield put

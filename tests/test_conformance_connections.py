@@ -106,7 +106,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
         made = ProviderSpec(
             name="it", title="it", dialect=CHAT.name, capabilities=capabilities, connect=kind, modules=("httpx2",)
         )  # type: ignore[arg-type]
-        monkeypatch.setattr(streamgauge.provider, "extensions", lambda _group: [("the test", (made,))])
+        monkeypatch.setattr(streamgauge.provider, "extended", lambda *_: [("the test", made)])
         streamgauge.provider.all_providers.cache_clear()
         return made
 

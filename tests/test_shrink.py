@@ -206,7 +206,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
             "connect": Reads,
         }
         made = ProviderSpec(**(settings | facts))  # type: ignore[arg-type]
-        monkeypatch.setattr(streamgauge.provider, "extensions", lambda _group: [("the test", (made,))])
+        monkeypatch.setattr(streamgauge.provider, "extended", lambda *_: [("the test", made)])
         streamgauge.provider.all_providers.cache_clear()
 
     yield put
