@@ -74,6 +74,7 @@ def test_operator_is_declared(used: Operator) -> None:
         assert not used.noticed_by
 
 
+@pytest.mark.slow
 def test_every_server_rule_notices_a_mutant() -> None:
     """No server rule is without an operator that must make it speak."""
     report = run(positions=1)

@@ -214,6 +214,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     streamgauge.provider.all_providers.cache_clear()
 
 
+@pytest.mark.slow
 def test_a_found_case_is_judged_from_then_on(
     install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -241,6 +242,7 @@ def test_a_found_case_is_judged_from_then_on(
     assert len(good) == 2
 
 
+@pytest.mark.slow
 def test_drawn_contents(install: Install, tmp_path: Path) -> None:
     """A client that takes U+2028 for a line end is found by what answers say, and one such character is left."""
 
