@@ -139,9 +139,8 @@ def test_a_client_that_holds_back_is_seen(backend: ReplayProcess) -> None:
     found = row(backend, slowed(0.0, hold_back=True))
     assert found.ttft is not None
     assert found.gap is not None
-    # A server that a busy machine holds up catches up with its schedule: what was left is shorter then, never none.
-    assert found.ttft.p50 >= sum(delays(1)[1:]) * 0.5
-    assert found.gap.min < -0.5 * module.LEAST_GAP
+    assert found.ttft.min >= sum(delays(1)[1:]) * 0.9
+    assert found.gap.p50 < -0.5 * module.LEAST_GAP
 
 
 def test_errors_are_order_statistics() -> None:
