@@ -19,7 +19,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.events import OUTPUT
 from streamgauge.instrument.backend import Stage
 from streamgauge.instrument.exchange import Timeouts
-from streamgauge.instrument.load import wire_runner
+from streamgauge.instrument.subjects import wire_runner
 from streamgauge.instrument.wire import WireProbe
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect

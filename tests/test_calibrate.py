@@ -23,7 +23,7 @@ from streamgauge.instrument import calibrate as module
 from streamgauge.instrument.backend import ReplayProcess
 from streamgauge.instrument.calibrate import Depth, calibrate, delays, errors
 from streamgauge.instrument.exchange import Timeouts
-from streamgauge.instrument.load import LibrarySubject, ProbeSubject, wire_runner
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, wire_runner
 from streamgauge.instrument.taint import calibration_reasons
 from streamgauge.measurement.calibrations import CalibrationRow, Errors
 from streamgauge.measurement.result_files import load_calibration

@@ -23,16 +23,10 @@ from streamgauge.instrument.backend import ReplayProcess, Served, Stage
 from streamgauge.instrument.drivers import fly_in_loop, fly_in_threads
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight, library_outcome, library_timeline, stream_of
-from streamgauge.instrument.load import (
-    LibrarySubject,
-    Load,
-    ProbeSubject,
-    Subject,
-    intended_starts,
-    measure_run,
-    wire_runner,
-)
+from streamgauge.instrument.load import Load, intended_starts
 from streamgauge.instrument.monitor import Watched, order, resident
+from streamgauge.instrument.run import measure_run
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, wire_runner
 from streamgauge.instrument.taint import CLIENT_LAG, CPU_SHARE, LOOP_LAG, reasons
 from streamgauge.measurement.metrics import measure
 from streamgauge.provider import Connection, Provider, get_provider
@@ -421,7 +415,7 @@ def test_taint_names_what_passed_its_bound(subject_run: Any) -> None:
 
 @pytest.fixture
 def subject_run() -> Callable[..., Any]:
-    from streamgauge.instrument.load import Measured
+    from streamgauge.instrument.run import Measured
     from streamgauge.measurement.results import Run
 
     def made(lags: list[float] | None = None, loop: float = 0.001, share: float = 0.2) -> Measured:

@@ -12,9 +12,9 @@ from streamgauge.cli._bench_options import Live, Numbers, Words, calibrated, key
 from streamgauge.cli._output import json_option, writable, write
 
 if TYPE_CHECKING:
-    from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.flight import Flight
-    from streamgauge.instrument.load import Measured
+    from streamgauge.instrument.plan import Plan
+    from streamgauge.instrument.run import Measured
     from streamgauge.measurement.calibrations import CalibrationRow
     from streamgauge.measurement.results import BenchResult
     from streamgauge.measurement.thresholds import Threshold
@@ -77,8 +77,8 @@ def command(**options: Any) -> int:
 
 
 def _plan(options: dict[str, Any]) -> Plan:
-    from streamgauge.instrument.bench import Plan
     from streamgauge.instrument.exchange import Timeouts
+    from streamgauge.instrument.plan import Plan
     from streamgauge.measurement.result_files import load_calibration
     from streamgauge.provider import get_provider
     from streamgauge.transport import is_loopback, join_url

@@ -17,8 +17,10 @@ from typing import Any, Literal, cast
 from streamgauge.errors import StreamgaugeError
 from streamgauge.instrument import taint
 from streamgauge.instrument.backend import ReplayProcess, Stage
-from streamgauge.instrument.bench import stamp, versions
-from streamgauge.instrument.load import LibrarySubject, Load, ProbeSubject, Subject, measure_run, wire_runner
+from streamgauge.instrument.environment import stamp, versions
+from streamgauge.instrument.load import Load
+from streamgauge.instrument.run import measure_run
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, wire_runner
 from streamgauge.measurement.calibrations import PathName
 from streamgauge.measurement.results import BenchResult, Run, Target
 from streamgauge.provider import Connection, ProviderSpec, get_provider

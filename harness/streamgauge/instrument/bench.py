@@ -3,103 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
-import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from streamgauge.errors import StreamgaugeError, UnavailableError
 from streamgauge.instrument import calibrate, taint, timings
 from streamgauge.instrument.backend import ReplayProcess, Stage
+from streamgauge.instrument.environment import stamp, versions
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight
-from streamgauge.instrument.load import (
-    LibrarySubject,
-    Load,
-    Measured,
-    ProbeSubject,
-    Subject,
-    measure_run,
-    wire_runner,
-)
-from streamgauge.instrument.response import fast
-from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Clock, PathName
+from streamgauge.instrument.plan import Plan
+from streamgauge.instrument.run import Measured, measure_run
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, closed_quietly, wire_runner
+from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Clock
 from streamgauge.measurement.metrics import StreamMetrics, measure
-from streamgauge.measurement.results import BenchResult, Run, ServerTimings, Stream, Target
+from streamgauge.measurement.results import BenchResult, Run, Target
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
-from streamgauge.transport import diagnose, shown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What `streamgauge bench` was asked for.
-
-    base_url: None is the built-in replay server, whose answers have `events` outputs, the first after `first`
-    seconds, then one each `pace` seconds. warmup: streams before the first run, None for as many as fly at a time.
-    rate: an open loop's requests a second. calibration: one that was made before; None makes a quick one.
-    """
-
-    specs: Sequence[ProviderSpec]
-    modes: Sequence[PathName] = ("sync", "async", "wire")
-    concurrencies: Sequence[int] = (1, 8)
-    requests: int = 20
-    runs: int = 6
-    warmup: int | None = None
-    rate: float | None = None
-    base_url: str | None = None
-    api_key: Callable[[ProviderSpec], str] = lambda _: ""
-    model: str = "gpt-4"
-    prompt: str = "Say something long"
-    max_tokens: int | None = None
-    events: int = 32
-    first: float = 0.02
-    pace: float = 0.005
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    calibration: Calibration | None = None
-
-    def load(self, concurrency: int, requests: int) -> Load:
-        return Load(
-            requests=requests,
-            concurrency=concurrency,
-            rate=self.rate,
-            prompt=self.prompt,
-            model=self.model,
-            max_tokens=self.max_tokens,
-            timeouts=self.timeouts,
-        )
-
-    def settings(self) -> dict[str, Any]:
-        """The call as it goes into the result: no key, no password in a URL."""
-        built_in = {"events": self.events, "first": self.first, "pace": self.pace} if self.base_url is None else {}
-        limits = self.timeouts
-        return {
-            "providers": [spec.name for spec in self.specs],
-            "modes": list(self.modes),
-            "concurrency": list(self.concurrencies),
-            "requests": self.requests,
-            "runs": self.runs,
-            "warmup": self.warmup,
-            "loop": "closed" if self.rate is None else "open",
-            "rate": self.rate,
-            "interleaved": True,
-            "base_url": shown(self.base_url) if self.base_url else None,
-            "model": self.model,
-            "max_tokens": self.max_tokens,
-            "retries": 0,
-            "timeouts": {
-                "connect": limits.connect,
-                "first_event": limits.first_event,
-                "idle": limits.idle,
-                "total": limits.total,
-            },
-            **built_in,
-        }
+from streamgauge.transport import diagnose
 
 
 class Watcher(Protocol):
@@ -132,7 +56,7 @@ class _Entry:
     runs: list[Run] = field(default_factory=list)
     found: list[StreamMetrics] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
-    counters: list[tuple[dict[str, float], dict[str, float]]] = field(default_factory=list)
+    counters: list[tuple[timings.Counters, timings.Counters]] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -319,59 +243,5 @@ class _Bench:
             version=subject.version,
             base_url_kind="built-in" if self._plan.base_url is None else "given",
             runs=entry.runs,
-            server_timings=_server_timings(entry),
+            server_timings=timings.all_said(entry.flights, entry.found, entry.counters),
         )
-
-
-def _server_timings(entry: _Entry) -> list[ServerTimings]:
-    said = [timings.llama_timings(entry.flights, entry.found)]
-    if entry.counters:
-        before = _sum([b for b, _ in entry.counters])
-        after = _sum([a for _, a in entry.counters])
-        said.append(timings.published(before, after, entry.found))
-    return [timing for timing in said if timing is not None]
-
-
-def _sum(counters: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Counters of several looks added up: the difference of two such sums is that of all pairs of looks."""
-    out: dict[str, float] = {}
-    for samples in counters:
-        for name, value in samples.items():
-            out[name] = out.get(name, 0.0) + value
-    return out
-
-
-def closed_quietly(subject: Subject) -> None:
-    """Close it; what a library makes of being closed is not what is measured here."""
-    with suppress(Exception):
-        subject.close()
-
-
-def failed_streams(result: BenchResult) -> list[Stream]:
-    """The streams that are no success, in order."""
-    return [stream for target in result.targets for stream in target.streams if not stream.succeeded]
-
-
-def stamp(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def versions() -> dict[str, str]:
-    """What a result was made with: ours, Python, the platform, the processor, the probe's parser and loop."""
-    return {
-        "streamgauge": version("streamgauge"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": f"{_processor()}, {os.cpu_count()} cores",
-        "http parser": f"httptools {version('httptools')}" if fast() else "streamgauge",
-        "event loop of the probe": f"uvloop {version('uvloop')}" if importlib.util.find_spec("uvloop") else "asyncio",
-    }
-
-
-def _processor() -> str:
-    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

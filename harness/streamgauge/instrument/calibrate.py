@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from streamgauge.instrument.backend import ReplayProcess, Stage
-from streamgauge.instrument.load import Load, Measured, Subject, measure_run
+from streamgauge.instrument.load import Load
 from streamgauge.instrument.monitor import order
+from streamgauge.instrument.run import Measured, measure_run
+from streamgauge.instrument.subjects import Subject
 from streamgauge.measurement.calibrations import CalibrationRow, Errors
 
 PROBED = "openai-chat"

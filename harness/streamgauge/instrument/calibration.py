@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from streamgauge.instrument import cost
 from streamgauge.instrument.backend import ReplayProcess, Stage
-from streamgauge.instrument.bench import closed_quietly, stamp, versions
 from streamgauge.instrument.calibrate import FULL, MOST_EVENTS, PROBED, QUICK, calibrate, delays
+from streamgauge.instrument.environment import stamp, versions
 from streamgauge.instrument.exchange import Timeouts
-from streamgauge.instrument.load import LibrarySubject, ProbeSubject, Subject, wire_runner
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, closed_quietly, wire_runner
 from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Cost, PathName
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect

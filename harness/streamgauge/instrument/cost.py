@@ -18,8 +18,8 @@ from streamgauge.chat import ChatRequest
 from streamgauge.errors import UnavailableError
 from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.exchange import Timeouts
-from streamgauge.instrument.load import wire_runner
 from streamgauge.instrument.response import INSTALL, fast
+from streamgauge.instrument.subjects import wire_runner
 from streamgauge.instrument.wire import Prepared, WireProbe
 from streamgauge.measurement.calibrations import Cost
 from streamgauge.registry import get_dialect

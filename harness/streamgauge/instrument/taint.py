@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamgauge.instrument.load import Measured
+from streamgauge.instrument.run import Measured
 from streamgauge.measurement.calibrations import CalibrationRow
 
 CLIENT_LAG = 0.005

@@ -38,6 +38,29 @@ LLAMA = {
 }
 TOKENS = ("vllm:generation_tokens_total", "sglang:generation_tokens_total")
 
+Counters = dict[str, float]
+"""Sample values by metric name."""
+
+
+def all_said(
+    flights: Sequence[Flight], found: Sequence[StreamMetrics], looks: Sequence[tuple[Counters, Counters]]
+) -> list[ServerTimings]:
+    """What the server said of these streams. looks: its counters before and after each run of them."""
+    said = [llama_timings(flights, found)]
+    if looks:
+        before, after = (_sum(side) for side in zip(*looks, strict=True))
+        said.append(published(before, after, found))
+    return [timing for timing in said if timing is not None]
+
+
+def _sum(looks: Sequence[Counters]) -> Counters:
+    """Counters of several looks added up: the difference of two such sums is that of all pairs of looks."""
+    out: Counters = {}
+    for counters in looks:
+        for name, value in counters.items():
+            out[name] = out.get(name, 0.0) + value
+    return out
+
 
 def llama_timings(flights: Sequence[Flight], found: Sequence[StreamMetrics]) -> ServerTimings | None:
     """llama.cpp's own timings of the streams that state them, as means; None where none does."""
