@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -106,73 +106,73 @@ def counted(check: Check, *, usage: bool) -> Check:
     return lambda r: check(r) and (r.message.usage is not None) is usage
 
 
-def tiny_cases() -> Iterator[Case]:
-    """What the tiny model is asked, one after the other."""
-    prompts = tiny_model.PROMPTS
-    yield Case(
+PROMPTS = tiny_model.PROMPTS
+TINY_CASES = (
+    Case(
         name="llama-text",
         title="Text with characters that the model writes in several tokens, usage at the end",
         tags=("text", "usage"),
-        request=ask(prompts["text"]),
+        request=ask(PROMPTS["text"]),
         check=counted(says("text"), usage=True),
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-no-usage",
         title="Usage not asked for: the finish chunk is the last one, with the server's timings",
         tags=("text",),
-        request=ask(prompts["text"], include_usage=False),
+        request=ask(PROMPTS["text"], include_usage=False),
         check=counted(says("text"), usage=False),
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-think",
         title="Reasoning in delta.reasoning_content, then text",
         tags=("text", "reasoning", "usage"),
-        request=ask(prompts["think"]),
+        request=ask(PROMPTS["think"]),
         check=thinks,
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-tool",
         title="A tool call: id and name first, arguments in fragments",
         tags=("tools", "usage"),
-        request=ask(prompts["tool"], tools=(WEATHER,)),
+        request=ask(PROMPTS["tool"], tools=(WEATHER,)),
         check=calls,
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-length",
         title="Cut by max_tokens",
         tags=("text", "usage"),
-        request=ask(prompts["loop"], max_tokens=24),
+        request=ask(PROMPTS["loop"], max_tokens=24),
         check=cut,
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-json",
         title="response_format json_object",
         tags=("text", "json", "usage"),
-        request=ask(prompts["json"], extra={"response_format": {"type": "json_object"}}),
+        request=ask(PROMPTS["json"], extra={"response_format": {"type": "json_object"}}),
         check=says("json"),
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-two-choices",
         title="n = 2, interleaved, choice 1 before choice 0",
         tags=("text", "n", "usage"),
-        request=ask(prompts["json"], n=2),
+        request=ask(PROMPTS["json"], n=2),
         check=both,
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-logprobs",
         title="Log probabilities beside each delta",
         tags=("text", "logprobs", "usage"),
-        request=ask(prompts["json"], extra={"logprobs": True, "top_logprobs": 2}),
+        request=ask(PROMPTS["json"], extra={"logprobs": True, "top_logprobs": 2}),
         check=says("json"),
-    )
-    yield Case(
+    ),
+    Case(
         name="llama-empty",
         title="The model ends at once: a role chunk and a finish chunk",
         tags=("empty", "usage"),
-        request=ask(prompts["empty"]),
+        request=ask(PROMPTS["empty"]),
         check=counted(says("empty"), usage=True),
-    )
-
+    ),
+)
+"""What the tiny model is asked, one after the other."""
 
 FAILING = Case(
     name="llama-error",
@@ -244,7 +244,7 @@ def main(arguments: list[str]) -> int:
         path = tiny_model.write(Path(place) / f"{TINY}.gguf")
         about = f"{TINY} (tools/tiny_model.py)"
         with llama_server.llama_server(path) as server:
-            for case in tiny_cases():
+            for case in TINY_CASES:
                 asyncio.run(record(case, server.base_url, folder, about))
         with llama_server.llama_server(path, ctx=256, unified=True) as server:
             asyncio.run(record_failure(server.base_url, folder, about))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from streamgauge.faults import fault
 from streamgauge.faults._edit import halfway, one_of
 from streamgauge.script import Script
@@ -14,7 +12,6 @@ HTML = (
     b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
     b"<body><h1>502 Bad Gateway</h1><p>streamgauge: this failure is part of the test</p></body></html>"
 )
-Body = Literal["json", "text", "html", "empty"]
 _STATUSES = ("400", "401", "403", "404", "408", "409", "413", "422", "429", "500", "502", "503", "504", "529")
 
 

@@ -28,7 +28,6 @@ RHYTHM = (1.0, 0.5, 1.5, 0.8, 1.2, 1.7, 0.3)
 LEAST_GAP = 0.006
 MOST_EVENTS = 3000
 """Events a second of all streams together: above, the server in the other process would need a core of its own."""
-CONCURRENCIES = (1, 16, 64, 256)
 
 
 @dataclass(frozen=True, slots=True)

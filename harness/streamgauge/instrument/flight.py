@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -190,8 +190,3 @@ def _complaint(flight: Flight, line: Timeline) -> str:
 
 def _rounded(seconds: Any) -> Any:
     return None if seconds is None else round(seconds, DIGITS)
-
-
-def outputs_of(flights: Sequence[Flight]) -> int:
-    """Output events that libraries delivered."""
-    return sum(isinstance(event, OUTPUT) for flight in flights for _, event in flight.events)
