@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streamgauge.dialects.openai_chat._promises import strange_members
 from streamgauge.dialects.openai_chat._samples import (
     CALLS,
     DONE,
@@ -169,8 +170,10 @@ def reason_tells_tools(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source='OpenAI API reference: "with the stream terminated by a `data: [DONE]` message" (completions, stream); '
-    f'"before the `data: [DONE]` message" ({OPTIONS}). [DONE] behind an error event is judged by ERR-002, because only '
-    "practice asks for it",
+    f'"before the `data: [DONE]` message" ({OPTIONS}). That binds OpenAI, and who promises its API: a missing one '
+    "counts as non-strict where chunks have members of a service that is not known to do so (Writer documents OpenAI's "
+    "chunk and says nothing of the end). [DONE] behind an error event is judged by ERR-002, because only practice asks "
+    "for it",
     applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/chand1012/openai-cf-workers-ai/issues/7",
@@ -190,7 +193,10 @@ def done_once(exchange: Exchange) -> Iterator[Finding]:
     if not found.done and not found.errors:
         whole(exchange)
         size = len(exchange.body)
-        yield Finding("data: [DONE]", "the end of the body without it", (max(0, size - 80), size))
+        strange = strange_members(exchange)
+        got = "the end of the body without it"
+        got += f"; {', '.join(strange[:3])}: a service that may not have promised it" if strange else ""
+        yield Finding("data: [DONE]", got, (max(0, size - 80), size), mild=bool(strange))
 
 
 @server_rule(
