@@ -406,6 +406,15 @@ def test_a_whole_answer() -> None:
     )
 
 
+def test_a_start_that_is_the_whole_message() -> None:
+    """What code of the model's own calls comes whole in message_start, with its stop_reason."""
+    call = {**TOOL, "input": {"a": 1}}
+    message = MESSAGES.read(opened(content=[call], stop_reason="tool_use") + event("message_stop"))
+    assert message.ended == "complete"
+    [choice] = message.choices
+    assert choice == Choice(tool_calls=(ToolCall("toolu_1", "look", '{"a":1}'),), finish_reason="tool_use")
+
+
 def test_an_error_answer() -> None:
     """The body of an HTTP error, as we encode it too, is a message that ended in error."""
     message = read_message(json.loads(MESSAGES.error_body(529, "busy")))

@@ -367,6 +367,15 @@ def test_agents() -> None:
     assert said(event("flowOutputEvent", content={"document": "out"}, nodeName="N"))[0] == TextDelta("out")
 
 
+def test_text_among_the_events_of_a_model() -> None:
+    """Once a model has spoken a chunk that is no JSON is no text of an agent's: it is the sentinel, or nonsense."""
+    told = chunk({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]})
+    assert said(told, chunk(b"[DONE]")) == said(told)
+    [text, finish, bad, end] = said(told, chunk(b"<html>"))
+    assert (text, finish, end) == (TextDelta("Hi"), Finish("stop"), said(told)[-1])
+    assert isinstance(bad, Malformed)
+
+
 def test_odd_chunks() -> None:
     """A chunk of an unknown shape says nothing; one that is not base64 is malformed."""
     assert said(chunk({"novel": "shape"})) == [TRUNCATED]

@@ -87,6 +87,14 @@ def test_detects_with_a_reason() -> None:
     assert "chat.completion.chunk" in guess.reason
 
 
+def test_an_error_alone_is_anthropics_where_its_type_is() -> None:
+    """A request that met an overloaded service has one event; an error of a type that others have too tells nothing."""
+    alone = b'event: error\ndata: {"type": "error", "error": {"type": "%s", "message": "no"}}\n\n'
+    assert detect(alone % b"overloaded_error").dialect == "anthropic-messages"
+    with pytest.raises(StreamgaugeError):
+        detect(alone % b"invalid_request_error")
+
+
 @pytest.mark.parametrize(
     "head", [b"", b"data: a\n\n", b"hello", gzip.compress(b"x", mtime=0), b"<html>", b'{"error": "no"}']
 )

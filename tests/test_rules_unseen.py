@@ -18,6 +18,7 @@ from streamgauge.dialects.openai_chat import _samples as chat
 from streamgauge.dialects.openai_chat._samples import DONE, HELLO, ROLE, chunk, sse, text, usage, whole_chunk
 from streamgauge.dialects.openai_responses import _samples as oar
 from streamgauge.engine import judge
+from streamgauge.eventstream import encode_message
 from streamgauge.registry import get_dialect
 from streamgauge.rules import Exchange, Verdict
 from streamgauge.trace import Arrival, Trace
@@ -159,6 +160,7 @@ OTHERS: dict[str, tuple[str, str | bytes]] = {
             block("mcp_tool_use", ant.delta(0, "input_json_delta", partial_json="{}"), ant.closed(0), id="m", name="f")
         ),
     ),
+    "a refusal before the answer": ("anthropic-messages", ant.stream(tail=ant.stopped("refusal", made=0) + ant.STOP)),
     "null in Anthropic's usage": ("anthropic-messages", claude(server_tool_use=None, cache_read_input_tokens=None)),
     "Bedrock's metrics": (
         "anthropic-messages",
@@ -181,6 +183,14 @@ OTHERS: dict[str, tuple[str, str | bytes]] = {
     "usage alone, last": ("gemini-generate", gem.sse(*gem.HELLO, {"usageMetadata": gem.usage(3, 2)})),
     "STOP in each chunk": ("gemini-generate", gem.sse(gem.text("Hel", finish="STOP"), gem.text("lo", finish="STOP"))),
     "an empty part behind STOP": ("gemini-generate", gem.sse(*gem.HELLO, gem.text(""))),
+    "STOP before Google's own tool, and then more": (
+        "gemini-generate",
+        gem.sse(
+            gem.response({"executableCode": {"language": "PYTHON", "code": "1"}}, finish="STOP"),
+            gem.response({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}}),
+            gem.text("One", finish="MAX_TOKENS"),
+        ),
+    ),
     "a new finishReason": ("gemini-generate", gem.sse(gem.HELLO[0], gem.text("x", finish="FUTURE"))),
     "no content at the end": ("gemini-generate", gem.sse(gem.HELLO[0], {"candidates": [{"finishReason": "STOP"}]})),
     "parts null": (
@@ -199,6 +209,11 @@ OTHERS: dict[str, tuple[str, str | bytes]] = {
     "a call without arguments": ("ollama-chat", oll.lines(oll.called(None), oll.end())),
     "CRLF in NDJSON": ("ollama-chat", oll.lines(*oll.HELLO).replace("\n", "\r\n")),
     "no last line end": ("ollama-chat", oll.lines(*oll.HELLO)[:-1]),
+    "an error that is all headers": (
+        "bedrock-converse",
+        brk.event("messageStart", role="assistant")
+        + encode_message({":message-type": "error", ":error-code": "Internal", ":error-message": "down"}, b""),
+    ),
     "a new event of Bedrock": ("bedrock-converse", brk.event("future", x=1) + brk.HELLO + brk.event("future", x=1)),
     "a new stopReason": ("bedrock-converse", brk.stream(brk.text("x"), tail=brk.stopped("paused") + brk.metadata())),
     "a new member of a union": (
@@ -215,6 +230,18 @@ def test_others(name: str) -> None:
     found = verdicts(dialect, body)
     assert {n: v for n, v in found.items() if v.verdict in ("fail", "error")} == {}
     assert sum(v.verdict == "pass" for v in found.values()) > 10
+
+
+def test_what_is_no_answer_is_not_judged_as_one() -> None:
+    """A refused request has no tokens to count, a model that was loaded no timings; an empty answer has both."""
+    refused = ant.stream(tail=ant.stopped("refusal", made=0) + ant.STOP)
+    assert verdicts("anthropic-messages", refused)["ANT-015"].verdict == "skip"
+    empty = ant.stream(tail=ant.stopped(made=0) + ant.STOP)
+    assert verdicts("anthropic-messages", empty)["ANT-015"].verdict == "non-strict"
+    loaded = {**oll.HELLO[-1], "done_reason": "load", "total_duration": ...}
+    short = {name: value for name, value in loaded.items() if not name.endswith("_duration")}
+    assert verdicts("ollama-chat", oll.lines(short))["OLL-003"].verdict == "skip"
+    assert verdicts("ollama-chat", oll.lines({**short, "done_reason": "stop"}))["OLL-003"].verdict == "non-strict"
 
 
 @pytest.mark.parametrize(

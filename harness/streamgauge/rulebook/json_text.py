@@ -17,11 +17,15 @@ from streamgauge.wire import members, parse
 
 
 def _payloads(exchange: Exchange) -> list[Payload]:
-    """The events; what one of them holds in base64, as Bedrock's InvokeModel does, in its place."""
+    """The events; what one of them holds in base64, as Bedrock's InvokeModel does, in its place.
+
+    An error of AWS's event streams may be all headers: ":error-code" and ":error-message".
+    """
     streamed(exchange)
-    if not exchange.payloads:
+    said = [p for p in exchange.payloads if p.frame.data or getattr(p.frame, "kind", "event") == "event"]
+    if not said:
         raise NotApplicable("the stream has no event")
-    return [_inner(p) if hasattr(p.frame, "headers") else p for p in exchange.payloads]
+    return [_inner(p) if hasattr(p.frame, "headers") else p for p in said]
 
 
 def _inner(payload: Payload) -> Payload:

@@ -16,6 +16,8 @@ from streamgauge.dialects.anthropic_messages.encoder import (
 from streamgauge.sse import SSEDecoder
 
 _EVENT = re.compile(rb'"type"\s*:\s*"(message_start|content_block_(?:start|delta|stop)|message_delta|completion)"')
+_ERROR = re.compile(rb'"type"\s*:\s*"error"\s*,\s*"error"\s*:\s*\{[^{}]*"type"\s*:\s*"(overloaded_error|api_error)"')
+"""What the reference shows in place of a message; other types of errors have the same names elsewhere."""
 
 STOP_REASONS = (
     "end_turn",
@@ -29,7 +31,7 @@ STOP_REASONS = (
 
 
 def _detect(head: bytes) -> str | None:
-    found = _EVENT.search(head) if b"data:" in head else None
+    found = (_EVENT.search(head) or _ERROR.search(head)) if b"data:" in head else None
     return f'an event has "type": "{found[1].decode()}"' if found else None
 
 

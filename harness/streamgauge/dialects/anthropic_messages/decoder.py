@@ -126,6 +126,11 @@ class MessagesInterpreter:
         # The stream's message has no content yet; a non-streaming message is read through the same function.
         for index, block in enumerate(elements(message.get("content"))):
             self._block({"index": index, "content_block": block}, span, out)
+        # stop_reason "is null in the message_start event", but when the message has nothing more to say: a call that
+        # code of its own made is sent so, whole, with message_stop right behind it.
+        if reason := text(message.get("stop_reason")):
+            self._flush(span, out)
+            out.append(Finish(reason, span=span))
 
     def _usage(self, usage: Any, span: Span, out: list[Event]) -> None:
         # "The token counts shown in the usage field of the message_delta event are cumulative."
@@ -226,7 +231,6 @@ def read_message(body: Any) -> Message:
         interpreter.payload({**answer, "type": "error"}, (0, 0), out)
     else:
         interpreter.payload({"type": "message_start", "message": answer}, (0, 0), out)
-        interpreter.payload({"type": "message_delta", "delta": answer}, (0, 0), out)
         interpreter.payload({"type": "message_stop"}, (0, 0), out)
     interpreter.end(0, out)
     return assemble("anthropic-messages", out)

@@ -31,9 +31,9 @@ from streamgauge.events import (
     to_json,
 )
 from streamgauge.eventstream import EventMessage
-from streamgauge.frames import Ending, read_object
+from streamgauge.frames import DONE, Ending, read_object
 from streamgauge.message import Message, assemble
-from streamgauge.wire import Undecodable, elements, members, parse, text, typed
+from streamgauge.wire import elements, members, parse, text, typed
 
 CONVERSE_EVENTS = (
     "messageStart",
@@ -72,7 +72,7 @@ class BedrockInterpreter:
     the first of them. An agent's chunks carry text.
     """
 
-    __slots__ = ("_agent", "_calls", "_complete", "_ending", "_ids", "_inner", "_model", "_told")
+    __slots__ = ("_agent", "_calls", "_complete", "_ending", "_ids", "_inner", "_invoked", "_model", "_told")
 
     def __init__(self) -> None:
         self._ending = Ending()
@@ -80,6 +80,7 @@ class BedrockInterpreter:
         self._ids: dict[str, int] = {}  # number of the call by its toolUseId
         self._complete = False
         self._agent = False
+        self._invoked = False  # whether a model's own event has come
         self._told = False  # whether the model stated its usage itself
         self._inner: MessagesInterpreter | ChatInterpreter | None = None
         self._model = ModelStream()
@@ -108,9 +109,13 @@ class BedrockInterpreter:
     def end(self, offset: int, out: list[Event]) -> None:
         if self._ending.ended:
             return
-        if self._inner is not None and not (self._ending.error or self._ending.malformed):
-            self._inner.end(offset, out)
-            return
+        if self._inner is not None and not self._ending.error:
+            ending: list[Event] = []
+            self._inner.end(offset, ending)
+            complete = any(isinstance(e, End) and e.ended == "complete" for e in ending)
+            if complete or not self._ending.malformed:
+                out += ending
+                return
         because = "an agent's stream has no terminator" if self._agent else "the message stopped"
         complete = self._complete or self._model.complete or self._agent
         missing = "no messageStop, and no stop reason"
@@ -188,16 +193,25 @@ class BedrockInterpreter:
             return
         before = len(out)
         value = parse(data)
-        if isinstance(value, Undecodable) or not isinstance(value, dict):
-            self._agent = True
-            out += [TextDelta(data, span=span)] if data else []
-        elif not self._model_event(value, span, out) and self._agent:
+        if not isinstance(value, dict):
+            self._not_an_object(data, span, out)
+        elif self._model_event(value, span, out):
+            self._invoked = True
+        elif self._agent:
             out.append(TextDelta(data, span=span))  # an agent whose answer is JSON
         self._told = self._told or any(isinstance(e, Usage) for e in out[before:])
         self._ending.ended = self._ending.ended or any(isinstance(e, End) for e in out[before:])
         self._metrics(members(members(value).get(METRICS)), span, out)
         if len(out) == before:
             out.append(KeepAlive("chunk", span=span))
+
+    def _not_an_object(self, data: str, span: Span, out: list[Event]) -> None:
+        """What an agent says; among the events of a model it is their sentinel, or nonsense."""
+        if not self._invoked:
+            self._agent = True
+            out += [TextDelta(data, span=span)] if data else []
+        elif data.strip() != DONE:
+            self._ending.bad("no JSON object, as in the other chunks", data, span, out)
 
     def _model_event(self, value: dict[str, Any], span: Span, out: list[Event]) -> bool:
         """One event of the model that was invoked; False where no model known here sends such a thing."""

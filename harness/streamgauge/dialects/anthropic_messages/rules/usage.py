@@ -85,7 +85,7 @@ def input_is_counted(exchange: Exchange) -> Iterator[Finding]:
     keyword="SHOULD",
     basis="vendor-doc",
     source=f'{TYPES}/message.py, usage: "output_tokens will be non-zero, even for an empty string response from '
-    'Claude."',
+    'Claude." A request that was refused before the answer began has no response: its 0 is not judged',
     applies=ANTHROPIC,
     good=HELLO,
     bad=stream(text("Hello"), tail=stopped(made=0) + STOP),
@@ -97,5 +97,8 @@ def output_is_counted(exchange: Exchange) -> Iterator[Finding]:
     known = [(made, span) for made, span in stated if made is not None]
     if not known:
         raise NotApplicable("no message_delta states output_tokens (see ANT-008)")
+    found = view(exchange)
+    if not found.blocks and any(reason == "refusal" for reason, _ in found.reasons):
+        raise NotApplicable("the request was refused before the answer began")
     if known[-1][0] <= 0:
         yield Finding("output_tokens above 0", f"output_tokens {known[-1][0]}", known[-1][1])

@@ -15,6 +15,7 @@ from streamgauge.wire import count, members
 
 APPLIES = ("gemini-generate",)
 COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
+OWN_TOOLS = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 
 
 @server_rule(
@@ -24,8 +25,8 @@ COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount"
     keyword="MUST",
     basis="vendor-doc",
     source=f'{RESPONSE}: Candidate.finishReason: "If empty, the model has not stopped generating tokens." The same '
-    "reason again counts as non-strict, because older models of the service state it in each chunk; "
-    "so do parts without content behind it",
+    "reason again counts as non-strict, because older models of the service state it in each chunk; so do parts "
+    "without content behind it, and all that follows a tool of the service's own, for which the model stops and goes on",
     applies=APPLIES,
     known=(
         "https://github.com/windingwind/zotero-pdf-translate/issues/806",
@@ -37,6 +38,7 @@ COUNTED = ("promptTokenCount", "candidatesTokenCount", "toolUsePromptTokenCount"
 def finish_is_last(exchange: Exchange) -> Iterator[Finding]:
     """finishReason is absent until the candidate's last chunk."""
     finished: dict[int, Any] = {}
+    resumed: set[int] = set()
     for candidate in responses(exchange).candidates:
         again = candidate.index in finished and (candidate.parts or candidate.reason is not None)
         if again:
@@ -44,9 +46,11 @@ def finish_is_last(exchange: Exchange) -> Iterator[Finding]:
             same = candidate.reason == finished[candidate.index] or (candidate.reason is None and not said)
             got = "more parts" if candidate.parts else f"finishReason {brief(candidate.reason)} again"
             want = f"nothing behind the finishReason of candidate {candidate.index}"
-            yield Finding(want, got, candidate.span, mild=same)
+            yield Finding(want, got, candidate.span, mild=same or candidate.index in resumed)
         if candidate.reason is not None:
             finished[candidate.index] = candidate.reason
+        if any(name in members(part) for part in candidate.parts for name in OWN_TOOLS):
+            resumed.add(candidate.index)
 
 
 @server_rule(

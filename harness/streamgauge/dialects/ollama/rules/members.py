@@ -123,6 +123,8 @@ def last_is_told(exchange: Exchange) -> Iterator[Finding]:
     in ns.
     """
     value, span = last_of(exchange)
+    if value.get("done_reason") in ("load", "unload"):
+        raise NotApplicable("a model was loaded or unloaded, nothing was asked")
     wanted = [name for name in COUNTS if name.endswith("_duration")]
     missing = [name for name in wanted if count(value.get(name)) is None]
     missing += [] if text(value.get("done_reason")) else ["done_reason"]
