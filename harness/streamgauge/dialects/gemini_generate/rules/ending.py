@@ -26,7 +26,7 @@ OWN_TOOLS = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse"
     basis="vendor-doc",
     source=f'{RESPONSE}: Candidate.finishReason: "If empty, the model has not stopped generating tokens." The same '
     "reason again counts as non-strict, because older models of the service state it in each chunk; so do parts "
-    "without content behind it, and all that follows a tool of the service's own, for which the model stops and goes on",
+    "without content behind it, and all that follows a tool of the service's own: the model stops for it and goes on",
     applies=APPLIES,
     known=(
         "https://github.com/windingwind/zotero-pdf-translate/issues/806",
