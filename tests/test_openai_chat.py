@@ -217,6 +217,31 @@ DELTAS: dict[str, tuple[list[Any], list[Event]]] = {
     "odd parts": ([{"content": [5, None, {"type": "text"}, {"type": "thinking"}, {"type": 1}]}], [KeepAlive()]),
     "a refusal that is no string": ([{"refusal": True}], [KeepAlive()]),
     "reasoning that is no string": ([{"reasoning": {"a": 1}}, {"reasoning_details": "x"}], [KeepAlive(), KeepAlive()]),
+    "one index for all calls, each with an id and a name": (
+        [
+            call(index=0, id="x", function={"name": "f", "arguments": "{}"}),
+            call(index=0, id="y", function={"name": "f", "arguments": "["}),
+            call(index=0, function={"arguments": "]"}),
+            call(index=0, id="x", function={"name": "f", "arguments": " "}),
+        ],
+        [
+            ToolCallDelta(0, "x", "f", "{}"),
+            ToolCallDelta(1, "y", "f", "["),
+            ToolCallDelta(1, arguments="]"),
+            ToolCallDelta(0, "x", "f", " "),
+        ],
+    ),
+    "another id with each fragment of one call": (
+        [call(index=0, id="x", function={"name": "f"}), call(index=0, id="y", function={"arguments": "{}"})],
+        [ToolCallDelta(0, "x", "f"), ToolCallDelta(0, "y", arguments="{}")],
+    ),
+    "one call without an array around it": (
+        [
+            {"tool_calls": {"index": 0, "id": "", "function": {"name": "f", "arguments": "{"}}},
+            {"tool_calls": {"index": 0, "id": "", "function": {"name": None, "arguments": "}"}}},
+        ],
+        [ToolCallDelta(0, name="f", arguments="{"), ToolCallDelta(0, arguments="}")],
+    ),
     "tool_calls that are none": (
         [{"tool_calls": {"index": 0}}],
         [Malformed("tool_calls is not an array", '{"index":0}')],
@@ -471,11 +496,19 @@ def byte_by_byte(body: bytes) -> list[Event]:
 
 
 def test_after_the_terminator() -> None:
-    """What follows [DONE] is malformed, not part of the answer; a comment is a comment."""
+    """What follows [DONE] is malformed, not part of the answer; [DONE] again says nothing; a comment is a comment."""
     events = said(TEXT, DONE, chunk(choice({"content": "late"})), DONE, b": bye\n\n", b"data: [DONE]\n")
-    assert [type(e) for e in events] == [TextDelta, Malformed, Malformed, KeepAlive]
+    assert [type(e) for e in events] == [TextDelta, Malformed, KeepAlive, KeepAlive]
     assert all(e.reason == "data after the terminator" for e in events if isinstance(e, Malformed))
     assert CHAT.read(TEXT + DONE + chunk(choice({"content": "late"}))).choices == (Choice(text="a"),)
+
+
+def test_a_whole_answer_in_a_stream() -> None:
+    """A `message` is the answer where nothing was streamed, and what the deltas said where something was."""
+    whole = {"index": 0, "message": {"role": "assistant", "content": "ab"}, "finish_reason": "stop"}
+    only = CHAT.read(sse({"object": "chat.completion", "choices": [whole]}) + DONE)
+    repeated = CHAT.read(TEXT + chunk(choice({"content": "b"})) + sse({"choices": [whole]}) + DONE)
+    assert only.choices == repeated.choices == (Choice(text="ab", finish_reason="stop"),)
 
 
 def test_identity_is_the_first_that_is_not_empty() -> None:
@@ -802,6 +835,9 @@ def test_detects_itself() -> None:
     """The first bytes of a stream tell the dialect, and why."""
     assert CHAT.detect(ROLE) == 'an event has "object": "chat.completion.chunk"'
     assert CHAT.detect(sse({"choices": [{"delta": {}}]})) == 'an event has "choices" with a "delta"'
+    whole = {"object": "chat.completion", "choices": [{"message": {}}]}
+    assert CHAT.detect(sse(whole)) == 'an event has "object": "chat.completion"'
+    assert CHAT.detect(json.dumps(whole).encode()) is None
     assert CHAT.detect(b"event: message_start\ndata: {}\n\n") is None
     assert CHAT.detect(b"<html>") is None
 

@@ -21,6 +21,7 @@ from streamgauge.dialects.openai_chat.encoder import (
 from streamgauge.sse import SSEDecoder
 
 _CHUNK = re.compile(rb'"object"\s*:\s*"chat\.completion\.chunk"')
+_WHOLE = re.compile(rb'^data:.*"object"\s*:\s*"chat\.completion"', re.MULTILINE)
 _DELTA = re.compile(rb'"choices"\s*:\s*\[.*"delta"\s*:', re.DOTALL)
 
 
@@ -29,6 +30,8 @@ def _detect(head: bytes) -> str | None:
         return 'an event has "object": "chat.completion.chunk"'
     if b"data:" in head and _DELTA.search(head):
         return 'an event has "choices" with a "delta"'
+    if _WHOLE.search(head):
+        return 'an event has "object": "chat.completion"'
     return None
 
 

@@ -10,11 +10,14 @@ class CallTable:
 
     By `index`, which OpenAI's schema requires; by `id` where there is none. A fragment with neither goes on with the
     call before, unless it names another function or is not the first of its delta: then it is a call that came whole.
+    Another id with a name of its own begins another call even under a known index: Gemini's compatible endpoint, SGLang
+    and LMDeploy have given all parallel calls the index 0. An id alone is not enough: vLLM has changed it per fragment.
     """
 
-    __slots__ = ("_count", "_ids", "_indexes", "_last", "_names")
+    __slots__ = ("_begun", "_count", "_ids", "_indexes", "_last", "_names")
 
     def __init__(self) -> None:
+        self._begun: dict[int, str] = {}  # call number to the id that it began with
         self._count = 0
         self._ids: dict[str, int] = {}
         self._indexes: dict[int, int] = {}
@@ -26,12 +29,15 @@ class CallTable:
         found: int | None
         if isinstance(index, int) and not isinstance(index, bool):
             found = self._indexes.get(index)
+            if found is not None and call_id and name and self._begun.get(found, call_id) != call_id:
+                found = self._ids.get(call_id)
             number = self._indexes[index] = self._new() if found is None else found
         else:
             found = self._ids.get(call_id) if call_id else self._last if self._goes_on(name, first) else None
             number = self._new() if found is None else found
         if call_id:
             self._ids.setdefault(call_id, number)
+            self._begun.setdefault(number, call_id)
         if name:
             self._names[number] = name
         self._last = number

@@ -102,10 +102,13 @@ class ChatInterpreter:
             out.append(KeepAlive(span=span))
 
     def _event(self, event: ServerSentEvent, out: list[Event]) -> None:
-        if self._ended:
-            self._bad("data after the terminator", event, out)
-            return
         data = event.data
+        if self._ended:
+            if data.strip() == DONE:  # said again, by a proxy that adds its own
+                out.append(KeepAlive(DONE, span=event.span))
+            else:
+                self._bad("data after the terminator", event, out)
+            return
         if self._misses < TRIES and self._id and self._model and event.type != "error":
             if self._quick(data, event.span, out):
                 self._misses = 0
@@ -191,8 +194,9 @@ class ChatInterpreter:
             number = choice.get("index", position)
             if type(number) is not int:
                 number = 0
+            # Who streams nothing may send the whole answer as its only chunk; behind deltas it is what they said.
+            delta = choice.get("delta" if "delta" in choice or number in self._seen else "message")
             self._seen.add(number)
-            delta = choice.get("delta")
             if isinstance(delta, dict):
                 self._deltas.read(delta, number, span, out)
             elif delta is not None:

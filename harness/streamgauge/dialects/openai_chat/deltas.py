@@ -70,6 +70,8 @@ class DeltaReader:
                     out.append(ReasoningDelta(said, choice, span))
 
     def _calls(self, calls: Any, choice: int, span: Span, out: list[Event]) -> None:
+        if isinstance(calls, dict) and ("function" in calls or "custom" in calls):
+            calls = [calls]  # Text Generation Inference: one call and no array, as huggingface_hub 0.2x's types have it
         if not isinstance(calls, list):
             self._bad("tool_calls is not an array", calls, span, out)
             return
