@@ -157,4 +157,6 @@ def test_a_request() -> None:
 def test_detects_itself() -> None:
     """The object's name tells; a chat delta under it does not."""
     assert TEXT.detect(FIRST) == 'an event has "object": "text_completion" and "choices" with a "text"'
+    assert TEXT.detect(sse({"choices": [{"index": 0, "text": "a"}]})) == 'an event has "choices" with a "text"'
     assert TEXT.detect(sse({"object": "text_completion", "choices": [{"delta": {}}]})) is None
+    assert TEXT.detect(sse({"choices": [{"message": {"content": [{"type": "text", "text": "a"}]}}]})) is None

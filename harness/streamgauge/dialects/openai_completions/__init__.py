@@ -16,9 +16,10 @@ _TEXT = re.compile(rb'"choices"\s*:\s*\[.*"text"\s*:', re.DOTALL)
 
 def _detect(head: bytes) -> str | None:
     # Text Generation Inference called its chat chunks text_completion too; those have a delta and no text.
-    if b"data:" in head and b'"delta"' not in head and _OBJECT.search(head) and _TEXT.search(head):
-        return 'an event has "object": "text_completion" and "choices" with a "text"'
-    return None
+    if b"data:" not in head or b'"delta"' in head or b'"message"' in head or not _TEXT.search(head):
+        return None
+    named = '"object": "text_completion" and ' if _OBJECT.search(head) else ""
+    return f'an event has {named}"choices" with a "text"'
 
 
 DIALECTS = (
