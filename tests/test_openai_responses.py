@@ -133,6 +133,26 @@ SAID: dict[str, tuple[list[bytes], list[Event]]] = {
         [delta("function_call_arguments", "{}"), item("done", {**CALL, "arguments": "{}"})],
         [ToolCallDelta(0, arguments="{}"), ToolCallDelta(0, "c", "f")],
     ),
+    "a call announced with its arguments, which its deltas say again": (
+        [
+            item("added", {**CALL, "arguments": '{"a":1}'}),
+            delta("function_call_arguments", '{"a"'),
+            delta("function_call_arguments", ":1}"),
+            item("done", {**CALL, "arguments": '{"a":1}'}),
+        ],
+        [ToolCallDelta(0, "c", "f"), ToolCallDelta(0, arguments='{"a"'), ToolCallDelta(0, arguments=":1}")],
+    ),
+    "a call announced with its arguments, and nothing after": (
+        [item("added", {**CALL, "arguments": "{}"})],
+        [ToolCallDelta(0, "c", "f"), ToolCallDelta(0, arguments="{}")],
+    ),
+    "reasoning in the open, and in summary with its item": (
+        [
+            delta("reasoning_text", "hm"),
+            item("done", {"type": "reasoning", "summary": [{"type": "summary_text", "text": "he thinks"}]}),
+        ],
+        [ReasoningDelta("hm")],
+    ),
     "two calls at one place": (
         [
             item("added", CALL),
@@ -314,7 +334,17 @@ def test_an_answer_that_only_the_last_event_has() -> None:
     choice = Choice(text="whole", tool_calls=calls, finish_reason="completed")
     assert RESPONSES.read(body).choices == (choice,)
     told = BEGIN + item("done", MESSAGE) + event("response.completed", response=response("completed", *whole))
-    assert RESPONSES.read(told).choices[0].text == "whole"
+    assert RESPONSES.read(told).choices == (choice,)
+    other_ids = [{**MESSAGE, "id": "k"}, {**CALL, "id": "l", "call_id": "d", "arguments": "{}"}]
+    rotated = BEGIN + item("done", whole[0]) + item("done", whole[1], 1)
+    rotated += event("response.completed", response=response("completed", *other_ids))
+    assert RESPONSES.read(rotated).choices == (choice,)
+
+
+def test_arguments_of_an_announcement_outlive_a_cut() -> None:
+    """What a stream said of a call before it broke off is not lost."""
+    cut = RESPONSES.read(BEGIN + item("added", {**CALL, "arguments": "{}"}))
+    assert (cut.ended, cut.choices[0].tool_calls) == ("truncated", (ToolCall("c", "f", "{}"),))
 
 
 def test_data_behind_the_end() -> None:

@@ -272,6 +272,7 @@ SILENT: dict[str, tuple[str, str, str | bytes]] = {
         responses.body([{**ERROR, "sequence_number": 0}]),
     ),
     "a stream that is resumed": ("OAR-003", "openai-responses", responses.body(responses.HELLO[3:])),
+    "a stream that is resumed between two deltas": ("OAR-011", "openai-responses", responses.body(responses.HELLO[5:])),
     "a surrogate pair that is cut between two deltas": (
         "OAR-011",
         "openai-responses",

@@ -85,6 +85,15 @@ def items_of(exchange: Exchange) -> list[StreamEvent]:
     return found
 
 
+def resumed(exchange: Exchange) -> bool:
+    """Whether a stream begins behind the response's first event: "starting_after" asks for that.
+
+    OpenAI API reference, "Get a model response": "The sequence number of the event after which to start streaming."
+    """
+    first = view(exchange).events[0].value.get("sequence_number")
+    return type(first) is int and first > 0
+
+
 def bound(exchange: Exchange) -> bool:
     """Whether the subject promises Open Responses, and not only what OpenAI's own reference says."""
     return exchange.dialect.name == "open-responses"

@@ -28,6 +28,7 @@ class _Call:
     told: bool = False  # whether any of its arguments has come
     named: bool = False
     call_id: str = ""
+    announced: str = ""  # arguments that the item had when it was announced: deltas say them again, or continue none
 
 
 class Calls:
@@ -39,15 +40,23 @@ class Calls:
         self._by_item: dict[int | str, _Call] = {}  # by item: its latest call
         self._every: list[_Call] = []
 
-    def __bool__(self) -> bool:
-        return bool(self._every)
+    def any(self, *, server: bool) -> bool:
+        """Whether there has been a call that the vendor (server) or the caller runs."""
+        return any(call.server == server for call in self._every)
 
-    def client(self, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
-        """The events of an item that the caller runs."""
+    def close(self, span: Span, out: list[Event]) -> None:
+        """The events of arguments that were in the announcement of a call, and nowhere after it."""
+        for call in self._every:
+            if call.announced and not call.told:
+                call.told = True
+                out.append(ToolCallDelta(call.number, arguments=call.announced, server=call.server, span=span))
+
+    def client(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
+        """The events of an item that the caller runs; verb: of its output_item event."""
         member = CLIENT_CALLS[text(item.get("type"))]
         call_id = text(item.get("call_id"))
         call = self._opened(key, call_id)
-        arguments = "" if call.told else text(item.get(member))
+        arguments = _arguments(call, verb, item.get(member))
         if not call.named or arguments:
             call_id, name = ("", "") if call.named else (call_id, text(item.get("name")))
             call.told = call.told or bool(arguments)
@@ -73,7 +82,7 @@ class Calls:
         kind = text(item.get("type"))
         member = VENDOR_CALLS.get(kind, "")
         call_id, name = ("", "") if call.named else (text(item.get("id")), text(item.get("name")) or kind)
-        arguments = "" if call.told else text(item.get(member))
+        arguments = _arguments(call, verb, item.get(member))
         rest = {k: v for k, v in item.items() if k not in ("id", "type", "name", member)}
         output = to_json(rest) if verb == "done" else ""
         if not call.named or arguments or output:
@@ -91,3 +100,13 @@ class Calls:
         call.told = call.told or verb == "delta" or bool(said)
         if said:
             out.append(ToolCallDelta(call.number, arguments=said, server=call.server, span=span))
+
+
+def _arguments(call: _Call, verb: str, stated: Any) -> str:
+    """The arguments in an item, where they are news: what the announcement says may still come in deltas."""
+    if call.told:
+        return ""
+    if verb == "added":
+        call.announced = text(stated)
+        return ""
+    return text(stated)

@@ -7,6 +7,7 @@ read as generated in openai 3.54.0, types/responses/response_stream_event.py) an
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -79,6 +80,8 @@ class ResponsesInterpreter:
             self.payload(payload if "type" in payload else {**payload, "type": frame.type}, frame.span, out)
 
     def end(self, offset: int, out: list[Event]) -> None:
+        if not self._ending.ended:
+            self._calls.close((offset, offset), out)
         missing = "none of response.completed, response.incomplete, response.failed"
         self._ending.eof(offset, out, complete=False, complete_because="", missing=missing)
 
@@ -92,7 +95,8 @@ class ResponsesInterpreter:
         elif subject in ARGUMENTS and verb in ("delta", "done"):
             self._calls.arguments(subject, verb, self._key(event, event.get("item_id")), event, span, out)
         elif subject == "output_item":
-            self._item(verb, event, span, out)
+            item = members(event.get("item"))
+            self._item(verb, self._key(event, item.get("id")), item, span, out)
         elif isinstance(event.get("response"), dict):
             self._response(kind, event["response"], span, out)
         elif kind == "error" or event.get("error") or event.get("object") == "error":  # the last: vLLM
@@ -144,9 +148,8 @@ class ResponsesInterpreter:
             ):  # a background response, whose stream has no event of its own for it
                 out.append(Finish("cancelled", span=span))
             return
-        if not (self._by_delta or self._by_done or self._calls):
-            for index, item in enumerate(elements(response.get("output"))):
-                self._item("done", {"output_index": index, "item": item}, span, out)
+        self._calls.close(span, out)
+        self._untold(elements(response.get("output")), span, out)
         if error := response.get("error"):
             self._error(error, span, out)
         elif kind == "response.failed" and not self._ending.error:
@@ -158,29 +161,43 @@ class ResponsesInterpreter:
             out.append(Usage(given, made, "response.usage", span=span))
         self._ending.close(kind, span, out)
 
-    def _item(self, verb: str, event: dict[str, Any], span: Span, out: list[Event]) -> None:
-        item = members(event.get("item"))
+    def _untold(self, output: list[Any], span: Span, out: list[Event]) -> None:
+        """What only the last event tells: the items of each kind (text, reasoning, calls ...) that had no event before.
+
+        By kind, because items can't be matched: some services change their ids with each event, or leave items out.
+        """
+        told = {_SAID[kind] for kind, _ in self._by_delta | self._by_done}
+        called = {server for server in (False, True) if self._calls.any(server=server)}
+        for index, value in enumerate(output):
+            item = members(value)
+            kind = text(item.get("type"))
+            if not kind.endswith("_call"):
+                self._content(f"output[{index}]", item, span, out, told)
+            elif (kind not in CLIENT_CALLS) not in called:
+                self._item("done", f"output[{index}]", item, span, out)
+
+    def _item(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
         kind = text(item.get("type"))
-        key = self._key(event, item.get("id"))
         if kind in CLIENT_CALLS:
-            self._calls.client(key, item, span, out)
+            self._calls.client(verb, key, item, span, out)
         elif kind.endswith("_call"):
             self._calls.vendor(verb, key, item, span, out)
         elif verb == "done":
             self._content(key, item, span, out)
 
-    def _content(self, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
-        """What an item says that has not been told in its deltas, or by the end of its parts."""
+    def _content(
+        self, key: int | str, item: dict[str, Any], span: Span, out: list[Event], skip: Collection[_Said] = ()
+    ) -> None:
+        """What an item says that has not been told in its deltas, or by the end of its parts; nothing of `skip`."""
         parts = [("reasoning_summary_text", part) for part in elements(item.get("summary"))]
         parts += [(_PARTS.get(text(members(part).get("type")), ""), part) for part in elements(item.get("content"))]
-        told = self._by_delta | self._by_done
-        if ("reasoning", key) in told:
-            told.add(("reasoning_text", key))
+        told = {(_SAID[kind], place) for kind, place in self._by_delta | self._by_done}
         for kind, part in parts:
             said = text(members(part).get("text")) or text(members(part).get("refusal"))
-            if kind and said and not told & {(kind, key), (kind, "")}:
+            event = _SAID.get(kind)
+            if event and said and event not in skip and not told & {(event, key), (event, "")}:
                 self._by_done.add((kind, key))
-                out.append(_SAID[kind](said, span=span))
+                out.append(event(said, span=span))
 
 
 def read_response(body: Any, dialect: str = "openai-responses") -> Message:

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamgauge.dialects.openai_responses._samples import CALLS, HELLO, body, changed, without
 from streamgauge.dialects.openai_responses._sources import EVENTS, ONLY_OPEN, OPEN, OPEN_SCHEMA
-from streamgauge.dialects.openai_responses._view import StreamEvent, bound, view
+from streamgauge.dialects.openai_responses._view import StreamEvent, bound, resumed, view
 from streamgauge.evidence import brief
 from streamgauge.message import join
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
@@ -153,10 +153,15 @@ def done_is_joined(exchange: Exchange) -> Iterator[Finding]:
             pieces.setdefault(key, []).append(text(event.value.get("delta")))
         elif (whole := event.value.get(WHOLE[subject])) is not None:
             joined = join(pieces.get(key, []))
-            if whole != joined:
+            if not _agrees(exchange, joined, whole):
                 # Where no delta came at all the answer was not streamed, but nothing of it is contradicted.
                 yield Finding(f"{brief(joined)} as in the deltas", brief(whole), event.span, mild=key not in pieces)
     yield from _repeated(exchange, pieces)
+
+
+def _agrees(exchange: Exchange, joined: str, whole: Any) -> bool:
+    """Whether the deltas say the whole; those of a stream that is resumed are the rest of it."""
+    return joined == whole or (resumed(exchange) and isinstance(whole, str) and whole.endswith(joined))
 
 
 def _repeated(exchange: Exchange, pieces: dict[tuple[Any, ...], list[str]]) -> Iterator[Finding]:
@@ -171,7 +176,7 @@ def _repeated(exchange: Exchange, pieces: dict[tuple[Any, ...], list[str]]) -> I
     for key, item, event in wholes:
         for kind, said in _said_by(item).items():
             streamed_parts = streamed_text[kind].get(key)
-            if streamed_parts is not None and join(streamed_parts) != said:
+            if streamed_parts is not None and not _agrees(exchange, join(streamed_parts), said):
                 got = f"{brief(said)} in {event.kind}"
                 yield Finding(f"{brief(join(streamed_parts))} as in the deltas", got, event.span)
 
