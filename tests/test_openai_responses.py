@@ -341,6 +341,20 @@ def test_an_answer_that_only_the_last_event_has() -> None:
     assert RESPONSES.read(rotated).choices == (choice,)
 
 
+@pytest.mark.parametrize("tools", [[], [{"type": "custom", "name": "sql"}], [{"type": "x_search"}]])
+def test_who_runs_a_custom_tool(tools: list[dict[str, str]]) -> None:
+    """The caller, unless the response says which tools it was given and none of them is custom (xAI's own tools)."""
+    body = event("response.created", response=response("in_progress", tools=tools))
+    body += item("added", {**SQL, "input": ""}) + delta("custom_tool_call_input", "{}")
+    body += item("done", {**SQL, "input": "{}", "status": "completed"}) + END
+    (choice,) = RESPONSES.read(body).choices
+    if tools == [{"type": "x_search"}]:
+        (call,) = choice.server_tool_calls
+        assert (choice.tool_calls, call.id, call.name, call.arguments) == ((), "i", "sql", "{}")
+    else:
+        assert (choice.tool_calls, choice.server_tool_calls) == ((ToolCall("c", "sql", "{}"),), ())
+
+
 def test_arguments_of_an_announcement_outlive_a_cut() -> None:
     """What a stream said of a call before it broke off is not lost."""
     cut = RESPONSES.read(BEGIN + item("added", {**CALL, "arguments": "{}"}))

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamgauge.events import Event, Span, ToolCallDelta, to_json
-from streamgauge.wire import text
+from streamgauge.wire import members, text
 
 CLIENT_CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 """Items that the caller runs, and the member that holds their arguments."""
-VENDOR_CALLS = {"mcp_call": "arguments", "code_interpreter_call": "code"}
+VENDOR_CALLS = {"mcp_call": "arguments", "code_interpreter_call": "code", "custom_tool_call": "input"}
 """Items that the vendor runs whose arguments are streamed, and the member that holds them."""
+_MAY_HOLD_CUSTOM = ("custom", "namespace", "tool_search")
+"""Types of the request's tools from which a custom tool of the caller's can come."""
 ARGUMENTS = {
     "function_call_arguments": ("arguments", False),
     "custom_tool_call_input": ("input", False),
@@ -34,11 +36,24 @@ class _Call:
 class Calls:
     """Numbers the calls of one stream in the order in which they came, and says each thing about them once."""
 
-    __slots__ = ("_by_item", "_every")
+    __slots__ = ("_by_item", "_every", "_hosted")
 
     def __init__(self) -> None:
         self._by_item: dict[int | str, _Call] = {}  # by item: its latest call
         self._every: list[_Call] = []
+        self._hosted = False  # whether the request's tools are known, and none of them is a custom one
+
+    def declared(self, tools: list[Any]) -> None:
+        """The tools of the request, as the response repeats them."""
+        kinds = [text(members(tool).get("type")) for tool in tools]
+        self._hosted = bool(kinds) and not any(kind in _MAY_HOLD_CUSTOM for kind in kinds)
+
+    def by_caller(self, kind: str) -> bool:
+        """Whether the caller runs items of this type.
+
+        xAI's service tells what its own tools do in custom_tool_call items, which nobody asked for.
+        """
+        return kind in CLIENT_CALLS and not (kind == "custom_tool_call" and self._hosted)
 
     def any(self, *, server: bool) -> bool:
         """Whether there has been a call that the vendor (server) or the caller runs."""

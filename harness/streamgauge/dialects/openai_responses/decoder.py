@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from streamgauge.dialects.openai_responses.calls import ARGUMENTS, CLIENT_CALLS, Calls
+from streamgauge.dialects.openai_responses.calls import ARGUMENTS, Calls
 from streamgauge.events import (
     Event,
     Finish,
@@ -142,6 +142,8 @@ class ResponsesInterpreter:
         if (identity[0] and not self._id) or (identity[1] and not self._model):
             self._id, self._model = self._id or identity[0], self._model or identity[1]
             out.append(Start(self._id, self._model, span=span))
+        if tools := response.get("tools"):
+            self._calls.declared(elements(tools))
         if kind not in TERMINAL:
             if (
                 response.get("status") == "cancelled"
@@ -173,12 +175,12 @@ class ResponsesInterpreter:
             kind = text(item.get("type"))
             if not kind.endswith("_call"):
                 self._content(f"output[{index}]", item, span, out, told)
-            elif (kind not in CLIENT_CALLS) not in called:
+            elif (not self._calls.by_caller(kind)) not in called:
                 self._item("done", f"output[{index}]", item, span, out)
 
     def _item(self, verb: str, key: int | str, item: dict[str, Any], span: Span, out: list[Event]) -> None:
         kind = text(item.get("type"))
-        if kind in CLIENT_CALLS:
+        if self._calls.by_caller(kind):
             self._calls.client(verb, key, item, span, out)
         elif kind.endswith("_call"):
             self._calls.vendor(verb, key, item, span, out)
