@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
 from typing import Any, NamedTuple
 
 import pytest
@@ -314,6 +316,36 @@ def test_runs_between_other_lines(body: bytes, times: int, data: st.DataObject) 
     assert frames_of(reads) == frames_of([whole])
 
 
+BEGINNINGS = [
+    *(b"data: ", b"data:", b"event: e\ndata: ", b"event:e\r\ndata: ", b"event: e\ndata:", b"event: f\ndata: "),
+    *(b"event:\ndata: ", b"event: \xc3\xa9\ndata: ", b"event: e\rdata: ", b"event: data: \ndata: ", b"id: 1\ndata: "),
+    *(b": c\n\ndata: ", b"\n\ndata: ", b"\r\n\r\n\r\ndata:"),
+]
+plain_events = st.tuples(
+    st.sampled_from(BEGINNINGS),
+    st.sampled_from([b"", b" ", b"x", b" x", b"{}", b"data: x", b"\xc3\xa9", b"\xc3", b"x\ndata: y", b"x\ry"]),
+    st.sampled_from([b"\n\n", b"\r\n\r\n", b"\n\n\n", b"\r\r", b"\r\n\n"]),
+).map(b"".join)
+
+
+@given(events=st.lists(plain_events, max_size=12), data=st.data())
+def test_what_one_event_begins_with_says_nothing_of_the_next(events: list[bytes], data: st.DataObject) -> None:
+    """Events that begin alike are recognised by it; one that begins nearly alike is not taken for one of them."""
+    whole = b"".join(events)
+    frames = frames_of([whole])
+    assert read([whole]) == reference(whole)
+    for chunks in (events, data.draw(cuts(whole))):
+        assert frames_of([b"", *chunks]) == frames, chunks
+
+
+def test_one_large_read_is_as_many_small_ones() -> None:
+    """A read of any size is looked at in pieces, which is not to be seen in the frames."""
+    body = b"".join(case + b"\n\n" for case, _ in CASES.values()) + b"data: " + b"x" * 100_000 + b"\n\n"
+    for size in (977, 65_537):
+        chunks = [(body * 9)[i : i + size] for i in range(0, len(body) * 9, size)]
+        assert frames_of([body * 9]) == frames_of(chunks)
+
+
 @given(body=sse_streams())
 def test_spans_name_the_bytes(body: bytes) -> None:
     """Spans are in order, don't overlap, and an event's bytes alone say that event."""
@@ -414,6 +446,8 @@ def test_over_the_limit(case: str, size: int) -> None:
     frames = frames_of(chunks, LIMIT)
     assert kinds(frames) == [*expected, "good", "good"]
     assert frames == frames_of([body], LIMIT)
+    if not over.startswith(BOM):
+        assert frames == frames_of([GOOD, over, GOOD, GOOD], LIMIT)
 
 
 @pytest.mark.parametrize("value", [b"x" * LIMIT, b"x" * (LIMIT - 1)])
@@ -628,6 +662,26 @@ def test_work_is_linear(shape: str) -> None:
     assert large < 4.5 * small
     total = sum(map(len, SHAPES[shape](800)))
     assert large < 20 * total
+
+
+@pytest.mark.parametrize("event", [b"data: {}\n\n", b"event: e\r\ndata: {}\r\n\r\n"])
+def test_a_read_over_the_limit_costs_no_more_than_its_bytes(event: bytes) -> None:
+    """A read may be larger than an event may be: plain events in it are still taken without a call each."""
+    calls = 0
+
+    def count(frame: FrameType, kind: str, argument: object) -> None:
+        nonlocal calls
+        calls += kind == "call"
+
+    decoder, body = SSEDecoder(100_000), event * 50_000
+    assert len(body) > 4 * 100_000
+    sys.setprofile(count)
+    try:
+        frames = decoder.feed(body)
+    finally:
+        sys.setprofile(None)
+    assert len(frames) == 50_000
+    assert calls < 2_000
 
 
 @pytest.mark.parametrize(
