@@ -60,6 +60,7 @@ SILENT = {
     "gemini-generate": {"GEM-010", "GEM-012"},
     "ollama-chat": {"ERR-008", "OLL-005"},
     "ollama-generate": {"ERR-008"},
+    "huggingface-tgi": {"TGI-009"},
 }
 """Rules of one vendor's dialect that no real stream here gives anything to judge: none is blocked, none an error.
 

@@ -31,6 +31,8 @@ FLOW = Flow(
     },
     behind=("ANT-008",),
     cut=("ANT-008", "ERR-001"),
+    stray=("ANT-001",),
+    done=("ANT-012",),
 )
 
 EVENTS = Schema(

@@ -11,7 +11,7 @@ from streamgauge.events import End
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import frames_of
 from streamgauge.mutants.equivalence import unjudgeable
-from streamgauge.mutants.flow import behind, right
+from streamgauge.mutants.flow import behind, done, right, stray
 from streamgauge.mutants.members import event_name
 from streamgauge.mutants.stream import Piece, Stream
 
@@ -94,38 +94,15 @@ def _typed(word: str, value: dict[str, Any]) -> None:
     value["type"] = word
 
 
-@operator(
-    "stray-done",
-    "[DONE] behind a stream of a dialect that has none",
-    applies=("anthropic-messages", "gemini-generate", "ollama-chat", "ollama-generate"),
-    noticed_by=("ANT-012", "GEM-007", "OLL-001", "GEM-001"),
-)
+@operator("stray-done", "[DONE] behind a stream of a dialect that has none", applies=("all",))
 def stray_done(stream: Stream) -> Iterator[Edit]:
-    if stream.framing != "json-array":
+    if (rules := done(stream)) and stream.framing != "json-array":
         frame = b"[DONE]\n" if stream.framing == "ndjson" else b"data: [DONE]\n\n"
-        yield Edit("behind the last frame", partial(stream.inserted, len(stream.pieces), frame))
+        yield Edit("behind the last frame", partial(stream.inserted, len(stream.pieces), frame), rules)
 
 
-@operator(
-    "stray-object",
-    "An empty JSON object as an event",
-    applies=("all",),
-    noticed_by=(
-        "OAC-001",
-        "ANT-001",
-        "OAR-001",
-        "GEM-002",
-        "OLL-002",
-        "COH-001",
-        "BRK-003",
-        "BRK-012",
-        "BRK-013",
-        "BRK-017",
-        "ERR-009",
-        "BRK-007",
-        "BRK-005",
-    ),
-)
+@operator("stray-object", "An empty JSON object as an event", applies=("all",))
 def stray_object(stream: Stream) -> Iterator[Edit]:
     for number, _ in stream.objects:
-        yield Edit(f"before frame {number}", partial(stream.inserted, number, stream.say({}, stream.pieces[number])))
+        made = partial(stream.inserted, number, stream.say({}, stream.pieces[number]))
+        yield Edit(f"before frame {number}", made, stray(stream))

@@ -39,6 +39,7 @@ FLOW = Flow(
     },
     behind=("BRK-003", "BRK-016"),
     cut=("BRK-003", "BRK-016", "ERR-001"),
+    stray=("BRK-003", "BRK-012", "BRK-013", "BRK-017", "BRK-007", "BRK-005", "ERR-009"),
 )
 """A chunk's payload is a Claude model's event, or another model's part of an answer, whose last one states the rest."""
 

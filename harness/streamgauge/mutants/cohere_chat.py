@@ -33,6 +33,7 @@ FLOW = Flow(
     },
     behind=("COH-001",),
     cut=("COH-001", "ERR-001"),
+    stray=("COH-001",),
 )
 
 EVENTS = Schema(

@@ -16,9 +16,10 @@ from streamgauge.chat import ChatRequest
 from streamgauge.events import ReasoningDelta, RefusalDelta, TextDelta
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import Place, always, places, put
-from streamgauge.mutants.equivalence import unjudgeable
+from streamgauge.mutants.equivalence import stop_stays, unjudgeable
 from streamgauge.mutants.flow import ORDER
 from streamgauge.mutants.stream import Piece, Stream
+from streamgauge.wire import members
 
 ALL = ("all",)
 TEXT = ("AGG-001",)
@@ -190,7 +191,13 @@ def _followed(tail: str, said: str) -> str:
     return said + tail
 
 
-@operator("leaked-stop", "The stop sequence of the request stands in the text", applies=ALL, noticed_by=("AGG-006",))
+@operator(
+    "leaked-stop",
+    "The stop sequence of the request stands in the text",
+    applies=ALL,
+    noticed_by=("AGG-006",),
+    equivalent=stop_stays,
+)
 def leaked_stop(stream: Stream) -> Iterator[Edit]:
     if stream.request is not None:
         for place in places(stream, TextDelta, "text"):
@@ -203,4 +210,15 @@ def _stop(stream: Stream, word: str) -> dict[str, Any]:
     """The members of a request in this dialect that name a stop sequence; none where it has no such thing."""
     plain = ChatRequest.of("x")
     with_stop, without = stream.dialect.request(replace(plain, stop=(word,))).body, stream.dialect.request(plain).body
-    return {name: value for name, value in with_stop.items() if without.get(name) != value}
+    return _more(stream.request or {}, with_stop, without)
+
+
+def _more(kept: dict[str, Any], after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """What `after` has more than `before`; an object that both have keeps what else the request says in it."""
+    found: dict[str, Any] = {}
+    for name, value in after.items():
+        if isinstance(value, dict) and isinstance(inner := before.get(name), dict) and inner != value:
+            found[name] = {**members(kept.get(name)), **_more(members(kept.get(name)), value, inner)}
+        elif before.get(name) != value:
+            found[name] = value
+    return found

@@ -41,3 +41,10 @@ def moving(before: Stream, after: Stream) -> str:  # noqa: ARG001
     if len({value.get("created") for _, value in before.objects}) > 1:
         return "the recording's own times move forward, and this one does too"
     return ""
+
+
+def stop_stays(before: Stream, after: Stream) -> str:  # noqa: ARG001
+    """TGI hands out the tokens that it stops at, and promises nothing else."""
+    if before.dialect.name == "huggingface-tgi":
+        return 'TGI\'s reference: "Stop generating tokens if a member of `stop` is generated.", so that its text has it'
+    return ""

@@ -34,14 +34,17 @@ class Flow:
     """The rules of sequence of a dialect.
 
     kinds: by an event's type; where events have none, by what they say (the names in KINDS), by `[DONE]`, and "" for
-    what says nothing. behind: of any event behind the last one. cut: of a stream that ends too early. numbered: of any
-    event, in a dialect that numbers them.
+    what says nothing. behind: of any event behind the last one. cut: of a stream that ends too early. stray: of an
+    empty JSON object as an event. done: of `[DONE]` behind the last event, in a dialect that forbids it. numbered: of
+    any event, in a dialect that numbers them.
     """
 
     applies: tuple[str, ...]
     kinds: Mapping[str, tuple[str, ...]]
     behind: tuple[str, ...]
     cut: tuple[str, ...]
+    stray: tuple[str, ...] = field(default=())
+    done: tuple[str, ...] = field(default=())
     numbered: tuple[str, ...] = field(default=())
 
 
@@ -84,3 +87,13 @@ def behind(stream: Stream) -> tuple[str, ...]:
 def cut(stream: Stream) -> tuple[str, ...]:
     """The rules of which one must notice that a stream ends too early."""
     return tuple(rule for flow in flows_of(stream) for rule in flow.cut)
+
+
+def stray(stream: Stream) -> tuple[str, ...]:
+    """The rules of which one must notice an empty JSON object as an event."""
+    return tuple(rule for flow in flows_of(stream) for rule in flow.stray)
+
+
+def done(stream: Stream) -> tuple[str, ...]:
+    """The rules of which one must notice a stray `[DONE]`; none where the dialect does not forbid it."""
+    return tuple(rule for flow in flows_of(stream) for rule in flow.done)

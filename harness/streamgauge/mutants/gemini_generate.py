@@ -29,6 +29,8 @@ FLOW = Flow(
     },
     behind=("GEM-003", "GEM-010"),
     cut=("GEM-004", "GEM-001", "ERR-001", "AGG-004"),
+    stray=("GEM-002",),
+    done=("GEM-007", "GEM-001"),
 )
 
 RESPONSE = Schema(

@@ -22,6 +22,8 @@ FLOW = Flow(
     kinds={"output": SAID, "finish": ("OLL-002",), "end": ("OLL-002",), "error": ("OLL-002", "ERR-008")},
     behind=("OLL-002",),
     cut=("OLL-002", "ERR-001"),
+    stray=("OLL-002",),
+    done=("OLL-001",),
 )
 
 LINES = Schema(

@@ -24,6 +24,7 @@ FLOW = Flow(
     },
     behind=("SEQ-006",),
     cut=("SEQ-006", "ERR-001", "ERR-002"),
+    stray=("OAC-001",),
 )
 
 CHUNK = Schema(

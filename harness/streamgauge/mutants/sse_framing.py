@@ -134,11 +134,11 @@ def comments(stream: Stream) -> Iterator[Edit]:
 @operator(
     "id-lines",
     "id lines, which only Open Responses advises against",
-    applies=("openai-chat", "openai-completions", "anthropic-messages", "gemini-generate", "cohere-chat"),
+    applies=SSE,
     effect="harmless",
 )
 def id_lines(stream: Stream) -> Iterator[Edit]:
-    if stream.framing == "sse":
+    if "openai-responses" not in stream.dialect.names:
         yield from _each(stream, lambda raw: b"id: 7\n" + raw)
 
 

@@ -31,6 +31,7 @@ FLOW = Flow(
     },
     behind=("OAR-003", "OAR-005"),
     cut=("OAR-005", "ERR-001", "ERR-007"),
+    stray=("OAR-001",),
     numbered=("OAR-003",),
 )
 """Each event has a number, by which clients are to tell that one is lost, doubled or moved."""

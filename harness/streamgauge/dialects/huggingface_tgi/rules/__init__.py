@@ -1,0 +1,1 @@
+"""Server rules of Text Generation Inference."""
