@@ -1,4 +1,4 @@
-"""Client rules for the bytes of server-sent events: reads, characters, line ends (WHATWG HTML 9.2.5)."""
+"""Client rules for the bytes of server-sent events: reads, characters, line ends (WHATWG HTML 9.2.6)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,20 @@ from streamgauge.rulebook.client_judging import (
 )
 from streamgauge.rules import Finding, client_rule
 
-PARSING = (
-    "WHATWG HTML 9.2.5 Parsing an event stream "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream)"
+INTERPRETING = (
+    "WHATWG HTML 9.2.6 Interpreting an event stream "
+    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation)"
 )
-DECODING = "WHATWG Encoding, UTF-8 decode (https://encoding.spec.whatwg.org/#utf-8-decode); " + PARSING
+PARSING = (
+    INTERPRETING
+    + ': "The stream must then be parsed by reading everything line by line", where CRLF, "a single U+000A '
+    "LINE FEED (LF) character not preceded by a U+000D CARRIAGE RETURN (CR) character, and a single U+000D CARRIAGE "
+    'RETURN (CR) character not followed by a U+000A LINE FEED (LF) character" are "the ways in which a line can end"'
+)
+DECODING = (
+    INTERPRETING + ': "Streams must be decoded using the UTF-8 decode algorithm."; WHATWG Encoding 6 '
+    "(https://encoding.spec.whatwg.org/#utf-8-decode): "
+)
 _must = partial(client_rule, group="sse-framing", applies=("sse",), keyword="MUST", basis="standard")
 _should = partial(client_rule, group="sse-framing", applies=("sse",), keyword="SHOULD")
 TEXT = ("plain-text",)
@@ -121,7 +130,9 @@ def crlf(seen: Observation) -> Iterator[Finding]:
 @_must(
     "SSE-005",
     "UTF-8 is decoded across read boundaries",
-    source=DECODING,
+    source=DECODING
+    + 'that algorithm processes one queue of bytes, whose reads are no part of it: "If ioQueue is empty, then wait '
+    'until its size is at least 1."',
     statement="A multi-byte character cut by a read boundary is decoded whole.",
     known=(
         "https://github.com/ollama/ollama-js/issues/255",
@@ -150,7 +161,7 @@ def _replaced(seen: Observation) -> Observation:
 @_must(
     "SSE-006",
     "invalid UTF-8 becomes U+FFFD and does not end the stream",
-    source=DECODING,
+    source=DECODING + 'the error mode is "replacement": "Push U+FFFD to output.", and go on',
     statement="Ill-formed bytes are replaced; later events still arrive.",
     known=("measured: openai, anthropic, groq, mistralai, sseclient-py and g4f raise UnicodeDecodeError",),
     faults=("invalid-utf8",),
@@ -173,7 +184,7 @@ def invalid_utf8(seen: Observation) -> Iterator[Finding]:
 @_must(
     "SSE-008",
     "one leading BOM is ignored",
-    source=PARSING,
+    source=INTERPRETING + ': "The UTF-8 decode algorithm strips one leading UTF-8 Byte Order Mark (BOM), if any."',
     statement="Exactly one U+FEFF at the very start of the stream is ignored, also when its bytes arrive in several "
     "reads.",
     known=("measured: httpx-sse, openai, anthropic, groq, cohere, sseclient-py, aiohttp-sse-client lose an event",),

@@ -15,7 +15,10 @@ from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_
     group="transport",
     keyword="MUST",
     basis="standard",
-    source="RFC 9112 7.1 (last-chunk) and 8 (incomplete messages); RFC 9113 8.1 (END_STREAM); the RFCs from knowledge",
+    source='RFC 9112 7.1: chunked-body = *chunk last-chunk trailer-section CRLF, and RFC 9110 2.2: "A sender MUST NOT '
+    'generate protocol elements that do not match the grammar defined by the corresponding ABNF rules."; RFC 9112 8: '
+    '"A message body that uses the chunked transfer coding is incomplete if the zero-sized chunk that terminates the '
+    'encoding has not been received."; RFC 9113 8.1: "The last frame in the sequence bears an END_STREAM flag"',
     applies=("all",),
     needs=("headers",),
     known=(
@@ -49,7 +52,9 @@ def message_completed(exchange: Exchange) -> Iterator[Finding]:
     group="transport",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9112 9.6 (tear-down: lingering close); from knowledge of the RFC",
+    source='RFC 9112 9.6: "If a server performs an immediate close of a TCP connection, there is a significant risk '
+    "that the client will not be able to read the last HTTP response. [...] To avoid the TCP reset problem, servers "
+    'typically close a connection in stages." It describes what servers do, and has no keyword for it',
     applies=("all",),
     needs=("headers",),
     known=("https://github.com/opensandbox-group/OpenSandbox/issues/1461",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from streamgauge.dialects.bedrock._samples import HELLO as CONVERSED
@@ -30,8 +31,10 @@ def _head(exchange: Exchange) -> Span:
     keyword="MUST",
     basis="standard",
     source="WHATWG HTML 9.2.3 Processing model "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model): a type other than "
-    "text/event-stream fails the connection",
+    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#sse-processing-model): \"if res's status is not "
+    '200, or if res\'s Content-Type is not text/event-stream, then fail the connection"; 9.2.5: "This event stream '
+    'format\'s MIME type is text/event-stream."; Open Responses specification: "servers MUST return header '
+    'Content-Type: text/event-stream"',
     applies=("sse",),
     needs=("headers",),
     known=(
@@ -85,7 +88,9 @@ def declares_amazon_event_stream(exchange: Exchange) -> Iterator[Finding]:
     group="transport",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9112 6.2-6.3 and 7.1 (from knowledge of the RFC; a Content-Length that equals the body is not counted)",
+    source='RFC 9112 6.3: "Since there is no way to distinguish a successfully completed, close-delimited response '
+    "message from a partially received message interrupted by network failure, a server SHOULD generate encoding or "
+    'length-delimited messages whenever possible." A Content-Length that equals the body is not counted',
     applies=("all",),
     needs=("headers",),
     good=Example(body=HELLO, headers=sse_with(("Transfer-Encoding", "chunked")), dialect="openai-chat"),
@@ -105,7 +110,6 @@ def framed_by_chunks(exchange: Exchange) -> Iterator[Finding]:
         return
     closes = "close" in (header(exchange, "Connection") or "").lower()
     if length is None and closes and not header(exchange, "Transfer-Encoding"):
-        # RFC 9112 8: a response that is delimited by the closing of the connection can't show that it was cut.
         yield Finding("Transfer-Encoding: chunked", "a body that only the closing of the connection ends")
 
 
@@ -161,11 +165,13 @@ def buffering_off(exchange: Exchange) -> Iterator[Finding]:
     "HTTP-010",
     "only an acceptable content coding is used",
     group="transport",
-    keyword="MUST",
-    basis="de-facto",
-    source="RFC 9110 8.4 and 12.5.3 (from knowledge of the RFC): a coding that the request's Accept-Encoding does not "
-    "list is not acceptable; the origin server SHOULD then send none, hence no failure. Only requests of our own are "
-    "judged, which ask for identity. That an encoder is flushed after each event shows in TIM-001",
+    keyword="SHOULD",
+    basis="standard",
+    source='RFC 9110 12.5.3: "If a non-empty Accept-Encoding header field is present in a request and none of the '
+    "available representations for the response have a content coding that is listed as acceptable, the origin server "
+    'SHOULD send a response without any content coding unless the identity coding is indicated as unacceptable."; a '
+    'listed coding "is acceptable unless it is accompanied by a qvalue of 0". That an encoder is flushed after each '
+    "event shows in TIM-001",
     applies=("all",),
     needs=("headers",),
     known=("https://github.com/blinkk/rootjs/issues/1209",),
@@ -183,10 +189,18 @@ def acceptable_coding(exchange: Exchange) -> Iterator[Finding]:
     used = header(exchange, "Content-Encoding")
     if accepted is None:
         raise NotApplicable("the request's Accept-Encoding is not known")
-    listed = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
+    listed = {name.strip().lower(): not _ZERO.search(weight) for name, _, weight in _parts(accepted)}
     for coding in filter(None, (part.strip().lower() for part in (used or "").split(","))):
-        if coding not in {*listed, "identity"} and "*" not in listed:
+        if coding != "identity" and not listed.get(coding, listed.get("*", False)):
             yield Finding(f"a coding of {accepted!r}, or none", f"Content-Encoding: {coding}", _head(exchange))
+
+
+_ZERO = re.compile(r"(?:^|;)\s*[qQ]\s*=\s*0(?:\.0{0,3})?\s*(?:;|$)")
+"""A weight of 0, which RFC 9110 12.4.2 gives to what is not acceptable."""
+
+
+def _parts(accepted: str) -> Iterator[tuple[str, str, str]]:
+    return (part.partition(";") for part in accepted.split(","))
 
 
 @server_rule(
@@ -196,8 +210,9 @@ def acceptable_coding(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="standard",
     source="WHATWG HTML 9.2.5 Parsing an event stream "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream) and 16.3: the charset "
-    "parameter's value must be utf-8",
+    '(https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream): "Event streams in this '
+    'format must always be encoded as UTF-8."; the registration of text/event-stream in the same standard (as quoted '
+    'by others): charset "serves no purpose; it is only allowed for compatibility with legacy servers"',
     applies=("sse",),
     needs=("headers",),
     good=Example(

@@ -19,8 +19,10 @@ PLAIN = {"plain": Example(body=HELLO, request=ASKED)}
     group="transport",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9113 1 (HTTP/2 is an alternative expression of HTTP's semantics) and 8.1 (a response ends with "
-    "END_STREAM); from knowledge of the RFC. Another text than before is only noted: a model may answer anew",
+    source='RFC 9113 8: "HTTP/2 is an instantiation of the HTTP message abstraction" and 8.1: "An HTTP response is '
+    'complete after the server sends -- or the client receives -- a frame with the END_STREAM flag set". That two '
+    "answers to one request are equal follows for what HTTP carries, not for the model behind it: another text than "
+    "before is only noted",
     applies=("all",),
     needs=("request",),
     good=Example(body=HELLO, request=ASKED, http_version="HTTP/2", siblings=PLAIN, dialect="openai-chat"),
