@@ -298,6 +298,24 @@ INVOKED: dict[str, tuple[list[Any], list[Event]]] = {
         [{"generations": [{"finish_reason": "COMPLETE", "text": "hi"}]}],
         [TextDelta("hi"), Finish("COMPLETE"), STOPPED],
     ),
+    "Cohere Command, two generations": (
+        [
+            {"text": "h", "is_finished": False, "index": 0},
+            {"text": "H", "is_finished": False, "index": 1},
+            {"is_finished": True, "finish_reason": "COMPLETE", "index": 1},
+            {"is_finished": True, "finish_reason": "MAX_TOKENS", "index": 0},
+        ],
+        [TextDelta("h"), TextDelta("H", 1), Finish("COMPLETE", 1), Finish("MAX_TOKENS"), STOPPED],
+    ),
+    "Cohere Command, two generations at once": (
+        [{"id": "r", "generations": [{"finish_reason": r, "text": r} for r in ("COMPLETE", "MAX_TOKENS")]}],
+        [
+            Start("r"),
+            *(TextDelta("COMPLETE"), Finish("COMPLETE")),
+            *(TextDelta("MAX_TOKENS", 1), Finish("MAX_TOKENS", 1)),
+            STOPPED,
+        ],
+    ),
     "Cohere Command R": (
         [
             {"event_type": "stream-start", "is_finished": False, "generation_id": "g1"},

@@ -6,7 +6,7 @@ Sources: AWS, Amazon Bedrock User Guide, "Inference request parameters and respo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from streamgauge.events import Event, Finish, Span, Start, TextDelta, ToolCallDelta, Usage, to_json
@@ -18,10 +18,18 @@ METRICS = "amazon-bedrock-invocationMetrics"
 
 @dataclass(slots=True)
 class ModelStream:
-    """One stream of a model that has no dialect of its own here; `complete` once it has said why it ended."""
+    """One stream of a model that has no dialect of its own here."""
 
-    complete: bool = False
+    told: bool = False
+    """Whether it stated its total, which a blocked answer has in place of a reason."""
     calls: int = 0
+    said: set[int] = field(default_factory=set)
+    stopped: set[int] = field(default_factory=set)
+
+    @property
+    def complete(self) -> bool:
+        """Whether each of its generations has said why it ended."""
+        return self.told or (bool(self.stopped) and self.said == self.stopped)
 
     def payload(self, value: dict[str, Any], span: Span, out: list[Event]) -> bool:
         """The events of one payload; False where it is of no model known here."""
@@ -32,21 +40,23 @@ class ModelStream:
         elif "outputs" in value:
             self._outputs(value["outputs"], span, out)
         elif "generations" in value:
+            out += [Start(text(value["id"]), span=span)] if text(value.get("id")) else []
             self._outputs(value["generations"], span, out)
         elif "event_type" in value:
             self._cohere(value, span, out)
         elif "is_finished" in value:
-            self._say(value.get("text"), value.get("finish_reason"), span, out)
+            self._say(value.get("text"), value.get("finish_reason"), span, out, _choice_of(value, 0))
         else:
             return False
         return True
 
-    def _say(self, said: Any, reason: Any, span: Span, out: list[Event]) -> None:
+    def _say(self, said: Any, reason: Any, span: Span, out: list[Event], choice: int = 0) -> None:
+        self.said.add(choice)
         if text(said):
-            out.append(TextDelta(said, span=span))
+            out.append(TextDelta(said, choice, span))
         if text(reason):
-            self.complete = True
-            out.append(Finish(reason, span=span))
+            self.stopped.add(choice)
+            out.append(Finish(reason, choice, span))
 
     def _llama(self, value: dict[str, Any], span: Span, out: list[Event]) -> None:
         self._say(value["generation"], value.get("stop_reason"), span, out)
@@ -57,12 +67,13 @@ class ModelStream:
         self._say(value["outputText"], value.get("completionReason"), span, out)
         usage(value.get("inputTextTokenCount"), made, "payload", span, out)
         # A guardrail that blocks gives one payload with the total and no completionReason.
-        self.complete = self.complete or count(made) is not None
+        self.told = self.told or count(made) is not None
 
     def _outputs(self, outputs: Any, span: Span, out: list[Event]) -> None:
-        """Mistral's text models (`outputs`), and Cohere Command without `stream` (`generations`)."""
-        for output in map(members, elements(outputs)):
-            self._say(output.get("text"), output.get("stop_reason") or output.get("finish_reason"), span, out)
+        """Mistral's text models (`outputs`), and Cohere Command without `stream` (`generations`, one or more)."""
+        for position, output in enumerate(map(members, elements(outputs))):
+            reason = output.get("stop_reason") or output.get("finish_reason")
+            self._say(output.get("text"), reason, span, out, _choice_of(output, position))
 
     def _cohere(self, value: dict[str, Any], span: Span, out: list[Event]) -> None:
         """Cohere Command R and R+: the events of version 1 of Cohere's chat."""
@@ -78,6 +89,12 @@ class ModelStream:
                     self.calls += 1
             case "stream-end":
                 self._say(None, value.get("finish_reason"), span, out)
+
+
+def _choice_of(generation: dict[str, Any], position: int) -> int:
+    """Cohere's `index` "Refers to the nth generation" (cohere 7.3.1, types/generate_stream_text.py)."""
+    index = generation.get("index")
+    return index if type(index) is int and index >= 0 else position
 
 
 def usage(given: Any, made: Any, source: str, span: Span, out: list[Event]) -> None:
