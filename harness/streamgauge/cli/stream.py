@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import aclosing, closing, contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from streamgauge import loops
 from streamgauge.chat import ChatRequest
 from streamgauge.cli._secrets import mask
 from streamgauge.errors import BackendError, StreamgaugeError
@@ -152,7 +152,7 @@ class _Program:
             if path == "sync":
                 self._sync(answer)
             else:
-                asyncio.run(self._async(answer))
+                loops.run(self._async(answer))
         except Exception as error:
             if self._output.gone:
                 raise

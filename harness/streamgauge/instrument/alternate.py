@@ -21,6 +21,7 @@ from streamgauge.instrument.environment import stamp, versions
 from streamgauge.instrument.load import Load
 from streamgauge.instrument.run import measure_run
 from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, wire_runner
+from streamgauge.loops import Runner
 from streamgauge.measurement.calibrations import PathName
 from streamgauge.measurement.results import BenchResult, Run, Target
 from streamgauge.provider import Connection, ProviderSpec, get_provider
@@ -87,7 +88,7 @@ def alternate(
     started, tainted, partial = datetime.now(UTC), list[str](), False
     with ExitStack() as stack:
         backend = stack.enter_context(ReplayProcess())
-        loops = stack.enter_context(asyncio.Runner()), stack.enter_context(wire_runner())
+        loops = stack.enter_context(Runner()), stack.enter_context(wire_runner())
         pair = [_entered(rival, load, key, backend, loops, stack) for rival in rivals]
         try:
             for index in range(-1, runs):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from streamgauge.instrument.flight import Flight
 from streamgauge.instrument.plan import Plan
 from streamgauge.instrument.run import Measured, measure_run
 from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, closed_quietly, wire_runner
+from streamgauge.loops import Runner
 from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Clock
 from streamgauge.measurement.metrics import StreamMetrics, measure
 from streamgauge.measurement.results import BenchResult, Run, Target
@@ -78,7 +78,7 @@ class _Bench:
     def run(self) -> BenchResult:
         with ExitStack() as stack:
             try:
-                self._loop = stack.enter_context(asyncio.Runner())
+                self._loop = stack.enter_context(Runner())
                 self._wire_loop = stack.enter_context(wire_runner())
                 self._measure(stack)
             except KeyboardInterrupt:

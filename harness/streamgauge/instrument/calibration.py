@@ -14,6 +14,7 @@ from streamgauge.instrument.calibrate import FULL, MOST_EVENTS, PROBED, QUICK, c
 from streamgauge.instrument.environment import stamp, versions
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, closed_quietly, wire_runner
+from streamgauge.loops import Runner
 from streamgauge.measurement.calibrations import Calibration, CalibrationRow, Cost, PathName
 from streamgauge.provider import Connection, ProviderSpec
 from streamgauge.registry import get_dialect
@@ -71,7 +72,7 @@ def run(wish: Wish, found: Callable[[CalibrationRow], None], begins: Callable[[s
 def _rows(
     wish: Wish, backend: ReplayProcess, stack: ExitStack, begins: Callable[[str], None]
 ) -> Iterator[CalibrationRow]:
-    loop = stack.enter_context(asyncio.Runner())
+    loop = stack.enter_context(Runner())
     wire_loop = stack.enter_context(wire_runner())
     depth = QUICK if wish.quick else FULL
     done, total = 0, len(wish.names) * len(wish.concurrencies)

@@ -15,6 +15,7 @@ from streamgauge.instrument.flight import Flight, library_timeline
 from streamgauge.instrument.load import Load
 from streamgauge.instrument.monitor import Watched, watch_loop, watch_threads
 from streamgauge.instrument.wire import WireProbe
+from streamgauge.loops import Runner
 from streamgauge.measurement.calibrations import Clock, PathName
 from streamgauge.measurement.metrics import Timeline
 from streamgauge.provider import Connection, ProviderSpec
@@ -120,8 +121,8 @@ def wire_runner() -> asyncio.Runner:
     try:
         import uvloop
     except ImportError:
-        return asyncio.Runner()
-    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        return Runner()
+    return Runner(loop_factory=uvloop.new_event_loop)
 
 
 def closed_quietly(subject: Subject) -> None:
