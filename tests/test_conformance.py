@@ -199,6 +199,28 @@ def test_no_garbage_collector_closes_what_a_client_left_open(install: Install) -
     assert gc.isenabled()
 
 
+def test_what_a_busy_machine_may_have_taken_is_looked_at_again(install: Install) -> None:
+    """A client that fell behind the server's pace once lost nothing by itself; one that always loses it, does."""
+    asked: dict[str, int] = {"unlucky": 0, "careless": 0}
+
+    def losing(name: str, times: range) -> type[Plain]:
+        class Losing(Plain):
+            def stream(self, request: ChatRequest, /) -> Iterator[Event]:
+                asked[name] += 1
+                if asked[name] in times:
+                    raise ConnectionResetError
+                yield from super().stream(request)
+
+        return Losing
+
+    only = frozenset(("sync",))
+    unlucky, careless = losing("unlucky", range(2, 3)), losing("careless", range(2, 99))
+    install(spec("unlucky", unlucky, capabilities=only), spec("careless", careless, capabilities=only))
+    report = run(Selection(providers=tuple(asked), rules=("ERR-010",), faults=("reset+slow-drip:50",)))
+    assert {v.subject: v.verdict for v in report.verdicts} == {"unlucky": "pass", "careless": "non-strict"}
+    assert asked == {"unlucky": 3, "careless": 4}
+
+
 def test_the_command_of_a_verdict_shows_it_again(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
     """It runs that one check, and comes out the same."""
     install(spec("gullible", Gullible))
