@@ -48,10 +48,14 @@ def test_no_rule_is_harsher_than_the_catalogue(shared: Path) -> None:
 
 
 SOFTER = {
+    "ANT-011": 'the page says that "your code should handle unknown event types gracefully"',
+    "COH-002": "the reference requires neither finish_reason nor usage of message-end",
+    "COH-003": "the reference requires no index, and no sentence says that the events of a block share it",
     "ERR-004": "OpenRouter's documentation binds its own clients, and every chat client is judged",
     "HTTP-010": "RFC 9110 12.5.3 says SHOULD of an answer without a coding that is acceptable",
     "OAC-020": 'OpenAI\'s reference: "Note that the model does not always generate valid JSON"',
     "OAR-004": "the reference says when response.created is emitted, not that it is the first",
+    "USE-008": "no page says that usageMetadata repeats and which one counts: Google's services do it",
 }
 
 

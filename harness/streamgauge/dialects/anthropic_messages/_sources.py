@@ -6,4 +6,5 @@ STOPPING = (
     "Anthropic docs, Handling stop reasons "
     "(https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons)"
 )
+ERRORS = "Anthropic docs, Errors (https://platform.claude.com/docs/en/api/errors)"
 PRACTICE = "de facto: what Anthropic's service does and its SDKs rely on"

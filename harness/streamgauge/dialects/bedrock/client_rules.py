@@ -26,7 +26,9 @@ def _without_usage(seen: Observation) -> Observation:
     ":message-type decides",
     group="chunk-schema",
     basis="standard",
-    source=f'{SMITHY}: ":message-type" is "event", "exception" or "error"; {CONVERSE}: the exceptions',
+    source=f'{SMITHY}: of ":message-type", "The value of this header MUST always be event" in message events, '
+    '"exception" in modeled errors, "error" in unmodeled ones, which "generally represent unexpected errors"; '
+    f"{CONVERSE}: the exceptions",
     statement=":message-type is event, exception or error; a client raises on exception (:exception-type) and error "
     "(:error-code).",
     known=(

@@ -27,7 +27,9 @@ def _mixes_counts(seen: Observation) -> Observation:
     group="usage",
     keyword="SHOULD",
     basis="vendor-doc",
-    source=f"{REFERENCE}: usage.tokens are the tokens of the model, usage.billed_units what is billed",
+    source=f'{REFERENCE}, usage_tokens.py: "The number of tokens used as input to the model.", "The number of tokens '
+    'produced by the model."; usage_billed_units.py: "The number of billed input tokens.", "The number of billed '
+    'output tokens."',
     statement="A client that reports usage says which of usage.tokens and usage.billed_units it uses, the same in both "
     "modes. Judged here: what it reports are the counts of one of the two.",
     known=("https://github.com/ankit373/hydra/issues/859",),

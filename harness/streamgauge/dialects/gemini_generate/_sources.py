@@ -5,8 +5,13 @@ METHOD = (
     "(https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent)"
 )
 RESPONSE = (
-    "Gemini API reference, GenerateContentResponse (https://ai.google.dev/api/generate-content#generatecontentresponse);"
-    " read as generated in google-genai 3.4.0, types.py"
+    "Gemini API reference, GenerateContentResponse "
+    "(https://ai.google.dev/api/generate-content#generatecontentresponse); read as generated in google-genai 3.4.0, "
+    "types.py"
+)
+PROTO = (
+    "googleapis/googleapis, google/ai/generativelanguage/v1beta (generative_service.proto, content.proto), which the "
+    "Gemini API reference is made of"
 )
 REASONS = (
     "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",

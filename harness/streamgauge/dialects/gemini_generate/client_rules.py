@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from streamgauge.dialects.gemini_generate._sources import RESPONSE
+from streamgauge.dialects.gemini_generate._sources import PROTO
 from streamgauge.events import End, Finish, KeepAlive, RefusalDelta, StreamError, Usage
 from streamgauge.observation import Observation, Run
 from streamgauge.rulebook.client_judging import (
@@ -17,14 +17,16 @@ from streamgauge.rulebook.client_judging import (
 )
 from streamgauge.rules import Finding, NotApplicable, client_rule
 
-_rule = partial(client_rule, applies=("gemini-generate",), keyword="MUST", basis="vendor-doc")
+_rule = partial(client_rule, applies=("gemini-generate",), keyword="MUST")
 
 
 @_rule(
     "GEM-005",
     "a last chunk without parts is read",
     group="chunk-schema",
-    source=f"{RESPONSE}: Candidate.content is optional, and finishReason stands beside it",
+    basis="vendor-doc",
+    source=f"{PROTO}, Candidate: content is no required member, finish_reason stands beside it, and usage_metadata in "
+    "the response around both; ProtoJSON leaves out what is not set",
     statement="A client reads finishReason and usageMetadata of chunks without content or parts.",
     known=("https://github.com/agentjido/req_llm/issues/638",),
     faults=("end-without-content",),
@@ -40,7 +42,9 @@ def end_without_content(seen: Observation) -> Iterator[Finding]:
     "GEM-006",
     "blocked prompts are not empty successes",
     group="chunk-schema",
-    source=f'{RESPONSE}: promptFeedback.blockReason: "If set, the prompt was blocked and no candidates are returned."',
+    basis="vendor-doc",
+    source=f'{PROTO}, PromptFeedback.block_reason: "If set, the prompt was blocked and no candidates are returned. '
+    'Rephrase the prompt."',
     statement="A client reports promptFeedback.blockReason (HTTP 200, no candidates) as a refusal.",
     known=("https://github.com/ankit373/hydra/issues/855",),
     faults=("", "blocked"),
@@ -66,9 +70,12 @@ def _tells(run: Run) -> bool:
     "USE-008",
     "Gemini usageMetadata: the last one counts",
     group="usage",
-    source=f'{RESPONSE}: usageMetadata is "Metadata on the generation requests\' token usage.", of the request and '
-    "not of "
-    "one chunk; Google's services state it in every chunk, counting up",
+    basis="de-facto",
+    source=f"de facto: Google's services state it in every chunk, counting up, which no page says. {PROTO}: it is "
+    '"Metadata on the generation requests\' token usage", candidates_token_count the "Total number of tokens across '
+    'all the generated response candidates"; Firebase, Count tokens '
+    '(https://firebase.google.com/docs/ai-logic/count-tokens): "When streaming output, the usageMetadata attribute '
+    'only appears on the last chunk of the stream."',
     statement="usageMetadata may repeat; it is cumulative; the client takes the last.",
     known=("https://github.com/ankit373/hydra/issues/855",),
     faults=("usage-counts-up",),

@@ -47,7 +47,9 @@ CUT_SHORT = ("max_tokens", "model_context_window_exceeded", "refusal", "pause_tu
     keyword="MUST",
     basis="vendor-doc",
     source=f'{STREAMING}: "Each content_block_delta event contains a delta of a type that updates the content block '
-    'at a given index."',
+    'at a given index."; "A text content block delta looks like": text_delta; "The deltas for tool_use content blocks '
+    'correspond to updates for the input field of the block": input_json_delta; "These deltas correspond to the '
+    'thinking field of the thinking content blocks": thinking_delta, and "a special signature_delta"',
     applies=ANTHROPIC,
     known=(
         "https://github.com/BerriAI/litellm/issues/33224",

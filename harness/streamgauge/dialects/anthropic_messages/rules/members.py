@@ -17,7 +17,7 @@ from streamgauge.dialects.anthropic_messages._samples import (
     stream,
     text,
 )
-from streamgauge.dialects.anthropic_messages._sources import STREAMING, TYPES
+from streamgauge.dialects.anthropic_messages._sources import ERRORS, STREAMING, TYPES
 from streamgauge.dialects.anthropic_messages._view import complete, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
@@ -38,7 +38,7 @@ ERROR = {"type": "overloaded_error", "message": "Overloaded"}
     keyword="MUST",
     basis="vendor-doc",
     source=f'{STREAMING}: "Each server-sent event includes a named event type and associated JSON data. Each event '
-    'will use an SSE event name (e.g. event: message_stop), and include the matching event type in its data."',
+    'uses an SSE event name (for example, event: message_stop), and includes the matching event type in its data."',
     applies=ANTHROPIC,
     good=HELLO,
     bad=HELLO.replace("event: content_block_stop\n", ""),
@@ -148,8 +148,10 @@ def stop_sequence_stated(exchange: Exchange) -> Iterator[Finding]:
     group="errors",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{STREAMING}: event: error, data {{"type": "error", "error": {{"type": "overloaded_error", "message": '
-    '"Overloaded"}}}. Events behind it count as non-strict: no sentence forbids them',
+    source=f'{STREAMING}, Error events: event: error, data {{"type": "error", "error": {{"type": "overloaded_error", '
+    f'"message": "Overloaded"}}}}}}; {ERRORS}, Error shapes: "The API always returns errors as JSON, with a top-level '
+    'error object that always includes a type and message value." Events behind it count as non-strict: no sentence '
+    "forbids them",
     applies=ANTHROPIC,
     known=(
         "https://github.com/ogx-ai/ogx/issues/6007",

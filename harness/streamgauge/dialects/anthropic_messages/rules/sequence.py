@@ -35,7 +35,8 @@ ANTHROPIC = ("anthropic-messages",)
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{STREAMING}: "message_start: contains a Message object with empty content"; {TYPES}/message.py: '
+    source=f'{STREAMING}: "Each stream uses the following event flow: 1. message_start: contains a Message object with '
+    f'empty content"; "There may be ping events dispersed throughout the response as well." {TYPES}/message.py: '
     'stop_reason "is null in the message_start event"; usage.py requires input_tokens (whether it is real: USE-007)',
     applies=ANTHROPIC,
     known=(
@@ -72,9 +73,9 @@ def message_start_first(exchange: Exchange) -> Iterator[Finding]:
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{STREAMING}: "A series of content blocks, each of which have a content_block_start, one or more '
-    'content_block_delta events, and a content_block_stop event." A block without deltas is not counted: redacted '
-    "thinking, results of the vendor's tools and empty calls have none",
+    source=f'{STREAMING}, the event flow: "A series of content blocks, each of which has a content_block_start, one or '
+    'more content_block_delta events, and a content_block_stop event." A block without deltas is not counted: further '
+    'down the page has "Potentially multiple content_block_delta events", and fallback blocks "no deltas in between"',
     applies=ANTHROPIC,
     known=(
         "https://github.com/BerriAI/litellm/issues/12158",
@@ -107,8 +108,8 @@ def blocks_in_order(exchange: Exchange) -> Iterator[Finding]:
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{STREAMING}: "Each content block will have an index that corresponds to its index in the final Message '
-    'content array."',
+    source=f'{STREAMING}: "Each content block has an index that corresponds to its index in the final Message content '
+    'array."',
     applies=ANTHROPIC,
     known=(
         "https://github.com/BerriAI/litellm/issues/12184",
@@ -170,7 +171,7 @@ def signature_last(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{STREAMING}: "One or more message_delta events, indicating top-level changes to the final Message '
     f'object", "A final message_stop event"; {TYPES}/raw_message_delta_event.py requires usage with output_tokens. '
-    'An event of a new type behind it counts as non-strict: "we may add new event types"',
+    'An event of a new type behind it counts as non-strict: "new event types may be added"',
     applies=ANTHROPIC,
     good=HELLO,
     bad=stream(text("Hello"), tail=STOP),

@@ -33,8 +33,10 @@ COHERE = ("cohere-chat",)
     keyword="MUST",
     basis="vendor-doc",
     source=f'{STREAMING}: message-start is "The first event in the stream", message-end "The final event in the '
-    'stream", "Only one" of each "will be emitted"; "Each event has a type". That the type is the event\'s name too is '
-    "in the reference's example streams, and counts as non-strict",
+    'stream", "Only one" of each "will be emitted"; "Each event has a type"; content-start and content-end "indicate '
+    'the start" and "the end of the content block of the message", tool-call-start comes with the name and id of the '
+    'tool, tool-call-end "when the tool call is finished". That the type is the event\'s name too is in the example '
+    "streams of the reference, and counts as non-strict; so does what is said of citations and of the plan",
     applies=COHERE,
     known=(
         "https://github.com/ankit373/hydra/issues/859",
@@ -115,11 +117,10 @@ def _inner(told: list[Told]) -> Iterator[Finding]:
     "COH-002",
     "message-end has finish_reason and usage",
     group="sequence",
-    keyword="MUST",
+    keyword="SHOULD",
     basis="vendor-doc",
-    source=f"{REFERENCE}: message-end has delta.finish_reason and delta.usage, with tokens and billed_units. After an "
-    "error the service states no usage. One of the two counts alone is non-strict: the reference's types "
-    "require neither",
+    source=f"{REFERENCE}: message-end has delta.finish_reason and delta.usage, with tokens and billed_units, and "
+    "requires none of them. After an error the service states no usage. One of the two counts alone counts as info",
     applies=COHERE,
     known=("https://github.com/ankit373/hydra/issues/859",),
     good=HELLO,

@@ -32,9 +32,11 @@ REASONS = ("COMPLETE", "STOP_SEQUENCE", "MAX_TOKENS", "TOOL_CALL", "ERROR", "TIM
     "COH-003",
     "index groups content and tool calls",
     group="chunk-schema",
-    keyword="MUST",
+    keyword="SHOULD",
     basis="vendor-doc",
-    source=f"{REFERENCE}: content-start, -delta, -end and tool-call-start, -delta, -end have an index, a whole number",
+    source=f"{REFERENCE}: content-start, -delta, -end and tool-call-start, -delta, -end have an index, a whole number, "
+    "which none of them requires; that it is the same in the events of one block is in all its examples, and in no "
+    "sentence",
     applies=COHERE,
     good=CALLS,
     bad=stream(opened(0), said(1, "Hello"), closed(0)),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamgauge.dialects.gemini_generate._samples import HELLO, sse, text, usage
-from streamgauge.dialects.gemini_generate._sources import REASONS, RESPONSE
+from streamgauge.dialects.gemini_generate._sources import PROTO, REASONS, RESPONSE
 from streamgauge.dialects.gemini_generate._view import responses, view
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
@@ -59,9 +59,9 @@ def finish_is_last(exchange: Exchange) -> Iterator[Finding]:
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{RESPONSE}: Candidate.finishReason: "The reason why the model stopped generating tokens. If empty, the '
-    "model "
-    'has not stopped generating tokens."',
+    source=f'{PROTO}, Candidate.finish_reason: "The reason why the model stopped generating tokens. If empty, the '
+    'model has not stopped generating tokens."; GenerateContentResponse: "Returns no candidates at all only if there '
+    'was something wrong with the prompt (check prompt_feedback)"',
     applies=APPLIES,
     known=(
         "https://github.com/agentjido/req_llm/issues/638",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from streamgauge.dialects.gemini_generate._samples import BLOCKED, CALL, HELLO, array, response, sse, text
-from streamgauge.dialects.gemini_generate._sources import MEMBERS, METHOD, RESPONSE
+from streamgauge.dialects.gemini_generate._sources import MEMBERS, METHOD, PROTO, RESPONSE
 from streamgauge.dialects.gemini_generate._view import responses, view
 from streamgauge.events import Span
 from streamgauge.evidence import answered, as_json, brief, media_type, whole
@@ -38,10 +38,11 @@ NAMES = {"sse": "server-sent events", "json-array": "one JSON array"}
     group="framing",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{METHOD}: the examples ask with ?alt=sse for server-sent events; Google API system parameters, alt "
-    "(https://cloud.google.com/apis/docs/system-parameters): without it a streamed answer is a JSON array. The URL is "
-    "not "
-    "known to a rule, so that the body is compared with its Content-Type",
+    source='Google, System parameters (https://cloud.google.com/apis/docs/system-parameters): alt is the "Alternative '
+    'response format. Supported values are json (default), media, proto, sse (JSON streams)."; RFC 9110 8.3: '
+    'Content-Type "indicates the media type of the associated representation". The URL is not known to a rule, so that '
+    "the body is compared with its Content-Type. That the default is an array is practice: another JSON text, and "
+    "another Content-Type than application/json, count as non-strict",
     applies=APPLIES,
     known=(
         "https://github.com/ankit373/hydra/issues/855",
@@ -59,11 +60,11 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
         value = as_json(exchange)
         if unreadable(value) or not isinstance(value, list):
             got = value.reason if unreadable(value) else "something else"
-            failed = exchange.message.ended == "error"
-            yield Finding("one JSON array", got, (0, min(80, len(exchange.body))), mild=failed)
+            mild = exchange.message.ended == "error" or not unreadable(value)
+            yield Finding("one JSON array", got, (0, min(80, len(exchange.body))), mild=mild)
     if exchange.framing == "json-array" and media_type(exchange) not in TYPES:
         got = f"Content-Type: {media_type(exchange) or '(none)'}"
-        yield Finding("Content-Type: application/json", got, (0, min(80, len(exchange.body))))
+        yield Finding("Content-Type: application/json", got, (0, min(80, len(exchange.body))), mild=True)
     wanted = TYPES.get(media_type(exchange))
     if wanted and wanted != exchange.framing:
         got = f"{NAMES[exchange.framing]} as {media_type(exchange)}"
@@ -76,9 +77,10 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{METHOD}: "the response body contains a stream of GenerateContentResponse instances"; {RESPONSE}. Text '
-    "that only repeats what was said is no instance of new content. null counts as left out, as ProtoJSON says; a "
-    "response of members that are not known counts as non-strict",
+    source=f'{METHOD}: "If successful, the response body contains a stream of GenerateContentResponse instances."; '
+    f"{RESPONSE}. null counts as left out, as ProtoJSON says; a response of members that are not known counts as "
+    "non-strict, and so does text that only repeats what was said: no sentence was found that says that each has only "
+    "what is new",
     applies=APPLIES,
     good=sse(*HELLO),
     bad=sse({"candidates": [{"content": {"parts": {"text": "Hi"}}}]}, *HELLO),
@@ -92,7 +94,7 @@ def response_objects(exchange: Exchange) -> Iterator[Finding]:
     for candidate in found.candidates:
         piece = candidate.text
         if piece and (again := told.setdefault(candidate.index, Told()).repeats(piece)):
-            yield Finding("only new text", f"{again}: {brief(piece)}", candidate.span)
+            yield Finding("only new text", f"{again}: {brief(piece)}", candidate.span, mild=True)
 
 
 def _shape(value: dict[str, Any], span: Span) -> Iterator[Finding]:
@@ -161,10 +163,9 @@ def no_sentinel(exchange: Exchange) -> Iterator[Finding]:
     group="tools",
     keyword="SHOULD",
     basis="vendor-doc",
-    source=f'{RESPONSE}: FunctionCall.name "The name of the function to call", args "The function parameters and '
-    "values in "
-    'JSON object format"; partialArgs and willContinue, "not supported in Gemini API", are Vertex\'s way to stream '
-    "them",
+    source=f'{PROTO}, FunctionCall: name is "Required. The name of the function to call.", args "Optional. The '
+    f'function parameters and values in JSON object format."; {RESPONSE}: partialArgs and willContinue, "not supported '
+    "in Gemini API\", are Vertex's way to stream them",
     applies=APPLIES,
     good=sse(*CALL),
     bad=sse(response({"functionCall": {"name": "f", "args": '{"a":1}'}}), CALL[1]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import NoneType
 
 from streamgauge.dialects.ollama._samples import COUNTS, HELLO, called, end, lines
-from streamgauge.dialects.ollama._sources import STREAMING, TOOLS, USAGE
+from streamgauge.dialects.ollama._sources import SCHEMA, STREAMING, USAGE
 from streamgauge.dialects.ollama._view import last_of, objects_of, speaks
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
@@ -78,7 +78,8 @@ def parts_are_there(exchange: Exchange) -> Iterator[Finding]:
     group="tools",
     keyword="MUST",
     basis="vendor-doc",
-    source=TOOLS,
+    source=f'{SCHEMA}, ToolCall.function: arguments is of type object, "JSON object of arguments to pass to the '
+    'function"; name is required, arguments is not: null, or none, counts as non-strict',
     applies=("ollama-chat",),
     known=("https://github.com/BerriAI/litellm/issues/37792",),
     good=lines(called({"a": 1}), end()),
@@ -98,8 +99,7 @@ def arguments_are_objects(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding("function.name", brief(call), span)
             given = function.get("arguments")
             if not isinstance(given, dict):
-                nothing = given is None and "arguments" in function
-                yield Finding("arguments that are an object", f"arguments {brief(given)}", span, mild=nothing)
+                yield Finding("arguments that are an object", f"arguments {brief(given)}", span, mild=given is None)
     if not found:
         raise NotApplicable("no tool was called")
 
