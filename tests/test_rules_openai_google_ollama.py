@@ -365,7 +365,7 @@ def test_mild_where_only_open_responses_speaks() -> None:
 
 
 def test_an_error_as_openai_itself_sends_it() -> None:
-    """The error's members in `error`: against the reference, and OpenAI's practice, so non-strict; incomplete it fails."""
+    """The error's members in `error`, against its reference, are non-strict; incomplete they fail."""
     nested = {"type": "t", "code": None, "message": "x", "param": None}
     for error, verdict in ((nested, "non-strict"), ({"message": "x"}, "fail")):
         events = [*responses.HELLO[:2], {"type": "error", "error": error, "sequence_number": 2}]

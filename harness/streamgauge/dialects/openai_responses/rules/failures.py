@@ -25,7 +25,6 @@ from streamgauge.wire import count, members, text
 APPLIES = ("openai-responses",)
 ERROR = {"code": "server_error", "message": "The model failed"}
 FLAT = {"type": "error", **ERROR, "param": None}
-NESTED = {"type": "error", "error": {"type": "server_error", **ERROR, "param": None}}
 
 
 def _failing(*errors: dict[str, Any], **failed: Any) -> list[dict[str, Any]]:
@@ -48,7 +47,7 @@ def _failing(*errors: dict[str, Any], **failed: Any) -> list[dict[str, Any]]:
     applies=APPLIES,
     known=("https://github.com/praxis-proxy/ai/issues/1005",),
     good=body(_failing(FLAT)),
-    bad=body(_failing({"type": "error", "message": ERROR["message"]})),
+    bad=body(_failing({"type": "error", **ERROR})),
 )
 def error_shape(exchange: Exchange) -> Iterator[Finding]:
     """The error event has code, message and param at top level: message is a string, the others are one or null."""
