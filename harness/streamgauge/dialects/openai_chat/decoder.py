@@ -206,7 +206,8 @@ class ChatInterpreter:
                 self._finish(reason, number, span, out)
             if error := choice.get("error"):  # OpenRouter's reference, StreamingChoice: "error?: ErrorResponse"
                 self._error(error, span, out)
-            if "usage" in choice and not self._usage:  # Moonshot states it in the last choice
+            # Moonshot's guide to streaming (see _promises): "`usage` is nested inside `choices[0]` of the last chunk".
+            if "usage" in choice and not self._usage:
                 self._stated(choice["usage"], "choices[].usage", span, out)
 
     def _finish(self, reason: Any, choice: int, span: Span, out: list[Event]) -> None:

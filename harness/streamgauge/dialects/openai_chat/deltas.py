@@ -51,7 +51,11 @@ class DeltaReader:
             self._calls([{"index": 0, "function": call}], choice, span, out)
 
     def _parts(self, content: Any, choice: int, span: Span, out: list[Event]) -> None:
-        """Mistral: content is a list of parts, of which thinking parts hold a list of their own."""
+        """Mistral: content is a list of parts, of which thinking parts hold a list of their own.
+
+        Databricks (https://docs.databricks.com/aws/en/machine-learning/model-serving/score-reason-models): of "type"
+        "reasoning", with a "summary" of "summary_text"; the page shows a whole message, a delta is read like it.
+        """
         if not isinstance(content, list):
             self._bad("delta.content is neither a string nor an array", content, span, out)
             return
@@ -64,7 +68,7 @@ class DeltaReader:
                 said = text(thought) or "".join(text(members(t).get("text")) for t in elements(thought))
                 if said:
                     out.append(ReasoningDelta(said, choice, span))
-            elif kind == "reasoning":  # Databricks
+            elif kind == "reasoning":
                 said = "".join(text(members(s).get("text")) for s in elements(part.get("summary")))
                 if said:
                     out.append(ReasoningDelta(said, choice, span))

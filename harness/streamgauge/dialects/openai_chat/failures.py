@@ -13,7 +13,8 @@ def stated_error(chunk: dict[str, Any]) -> Any:
 
     OpenAI and most others: `error`, an object or a text. vLLM and Mistral: `object` is "error" and the members stand at
     the top. Where there are no choices: FastAPI's `detail`, a bare `message`, and MiniMax's `base_resp`, whose
-    `status_code` is 0 for success (MiniMax API reference, "Error codes").
+    `status_code` is 0 for success (https://platform.minimax.io/docs/api-reference/text-post; a failure that was sent:
+    https://github.com/MiniMax-AI/MiniMax-01/issues/37; the codes: https://platform.minimax.io/docs/api-reference/errorcode).
     """
     if error := chunk.get("error"):
         return error
