@@ -231,6 +231,18 @@ DELTAS: dict[str, tuple[list[Any], list[Event]]] = {
             ToolCallDelta(0, "x", "f", " "),
         ],
     ),
+    "whole calls of one function, with neither index nor id": (
+        [call(id="", function={"name": "f", "arguments": a}) for a in ('{"a":{}}', "{}")],
+        [ToolCallDelta(0, name="f", arguments='{"a":{}}'), ToolCallDelta(1, name="f", arguments="{}")],
+    ),
+    "whole calls of one function, all with index 0 and no id": (
+        [call(index=0, id="", function={"name": "f", "arguments": "{}"})] * 2,
+        [ToolCallDelta(0, name="f", arguments="{}"), ToolCallDelta(1, name="f", arguments="{}")],
+    ),
+    "the name again, without arguments": (
+        [call(index=0, id="", function={"name": "f", "arguments": a}) for a in ("{}", "")],
+        [ToolCallDelta(0, name="f", arguments="{}"), ToolCallDelta(0, name="f")],
+    ),
     "another id with each fragment of one call": (
         [call(index=0, id="x", function={"name": "f"}), call(index=0, id="y", function={"arguments": "{}"})],
         [ToolCallDelta(0, "x", "f"), ToolCallDelta(0, "y", arguments="{}")],
@@ -836,7 +848,8 @@ def test_detects_itself() -> None:
     assert CHAT.detect(ROLE) == 'an event has "object": "chat.completion.chunk"'
     assert CHAT.detect(sse({"choices": [{"delta": {}}]})) == 'an event has "choices" with a "delta"'
     whole = {"object": "chat.completion", "choices": [{"message": {}}]}
-    assert CHAT.detect(sse(whole)) == 'an event has "object": "chat.completion"'
+    assert CHAT.detect(sse(whole)) == 'an event has "choices" with a "message"'
+    assert CHAT.detect(sse({"object": "chat.completion", "result": "Ernie's own API"})) is None
     assert CHAT.detect(json.dumps(whole).encode()) is None
     assert CHAT.detect(b"event: message_start\ndata: {}\n\n") is None
     assert CHAT.detect(b"<html>") is None

@@ -21,7 +21,7 @@ from streamgauge.dialects.openai_chat.encoder import (
 from streamgauge.sse import SSEDecoder
 
 _CHUNK = re.compile(rb'"object"\s*:\s*"chat\.completion\.chunk"')
-_WHOLE = re.compile(rb'^data:.*"object"\s*:\s*"chat\.completion"', re.MULTILINE)
+_WHOLE = re.compile(rb'^data:.*"choices"\s*:\s*\[.*"message"\s*:\s*\{', re.MULTILINE)
 _DELTA = re.compile(rb'"choices"\s*:\s*\[.*"delta"\s*:', re.DOTALL)
 
 
@@ -31,7 +31,7 @@ def _detect(head: bytes) -> str | None:
     if b"data:" in head and _DELTA.search(head):
         return 'an event has "choices" with a "delta"'
     if _WHOLE.search(head):
-        return 'an event has "object": "chat.completion"'
+        return 'an event has "choices" with a "message"'
     return None
 
 

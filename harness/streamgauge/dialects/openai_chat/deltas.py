@@ -91,8 +91,8 @@ class DeltaReader:
                 continue
             function = function or {}
             name = text(function.get("name"))
-            number = table.number(call.get("index"), call_id, name, first=position == 0)
             arguments = as_text(function.get("arguments", function.get("input")))
+            number = table.number(call.get("index"), call_id, name, arguments, first=position == 0)
             out.append(ToolCallDelta(number, call_id, name, arguments, choice=choice, span=span))
 
     def _bad(self, reason: str, value: Any, span: Span, out: list[Event]) -> None:
