@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamgauge.detect import another, detect, guesses, kind_of, means_something, not_a_stream
+from streamgauge.detect import BINARY, another, detect, guesses, kind_of, means_something, not_a_stream
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError
 from streamgauge.registry import get_dialect
@@ -47,6 +47,12 @@ def chat() -> Dialect:
         (bytes(range(256)), "binary"),
         (b"\x00\x00\x1f\x50" + b"text" * 2000, "binary"),
         ("data: a\n\n".encode("utf-16"), "binary"),
+        (b"\x89PNG\r\n\x1a\n", "file"),
+        (b"%PDF-1.4\n", "file"),
+        (b"interactions:\n- request:\n", "file"),
+        (b"---\nhttp_interactions:\n", "file"),
+        (b'{"version": 1, "interactions": [', "file"),
+        (b'{"log": {"version": "1.2", "entries": [', "file"),
     ],
 )
 def test_kinds(head: bytes, kind: str) -> None:
@@ -59,6 +65,20 @@ def test_says_what_a_json_error_says() -> None:
     assert "'no such model'" in kind_of(b'{"error": {"message": "no such model"}}')[1]
     assert "'no'" in kind_of(b'{"error": "no"}')[1]
     assert "'Not Found'" in kind_of(b'{"detail": "Not Found"}')[1]
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("cut", [64, 301])
+def test_utf_16_is_called_by_its_name(coding: str, cut: int) -> None:
+    """Text in UTF-16, with or without a byte order mark and cut inside a character, is not just binary data."""
+    assert "UTF-16" in kind_of(CHUNK.decode().encode(coding)[:cut])[1]
+
+
+def test_a_whole_answer_is_told_from_other_json() -> None:
+    """An answer without streaming is called one; a JSON object of something else is not."""
+    whole = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+    assert "without streaming" in kind_of(whole)[1]
+    assert "without streaming" not in kind_of(b'{"status": "ok"}')[1]
 
 
 def test_says_how_to_decompress() -> None:
@@ -74,7 +94,7 @@ def test_each_framing_takes_its_own_kind() -> None:
     assert not_a_stream(b'[{"a": 1}', "json-array") is None
     assert not_a_stream(b'[{"a": 1}]', "ndjson")
     assert not_a_stream(bytes(range(256)), "eventstream") is None
-    assert not_a_stream(bytes(range(256)) * 4, "eventstream") == "binary data"
+    assert not_a_stream(bytes(range(256)) * 4, "eventstream") == BINARY
     assert not_a_stream(b"\0\0\0\x99\x0b:event-type\7\0" + bytes(600), "eventstream") is None
     assert not_a_stream(b"hello", None) is None
     assert not_a_stream(b"<html>", None)

@@ -23,7 +23,6 @@ CHAT = get_dialect("openai-chat")
 TRUE_DEPARTURES = {
     ("hf-serve", "SEQ-006"),  # transformers serve never sends [DONE],
     ("hf-serve", "AGG-006"),  # includes the stop string,
-    ("hf-serve", "OAC-024"),  # gives one choice where two were asked for,
     ("hf-serve", "HTTP-012"),  # and answers bad parameters with a plain "Internal Server Error"
     ("litellm", "SEQ-002"),  # LiteLLM loses the finish chunk of the second choice
     ("llama-server", "HTTP-006"),  # killed by a signal in the middle of an answer

@@ -20,7 +20,7 @@ from streamgauge.wire import Undecodable, members, parse, text
 HEAD = 65536
 """Bytes that a guess is made from, at most."""
 
-Kind = Literal["event-stream", "json", "json-lines", "text", "markup", "binary", "compressed", "empty"]
+Kind = Literal["event-stream", "json", "json-lines", "text", "markup", "binary", "compressed", "file", "empty"]
 
 _KINDS: dict[Framing, frozenset[Kind]] = {
     "sse": frozenset({"event-stream"}),
@@ -37,11 +37,26 @@ _MAGIC = {
     b"BZh": "bzip2-compressed data: decompress it first (bunzip2)",
     b"\xfd7zXZ\x00": "xz-compressed data: decompress it first (unxz)",
 }
+_FILES = {
+    b"\x89PNG\r\n": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"GIF8": "a GIF image",
+    b"%PDF-": "a PDF document",
+    b"\x7fELF": "a program",
+    b"SQLite format 3\0": "an SQLite database",
+}
+_UNPACK = "save the body of one response as a file of its own"
+_RECORDED = (
+    (re.compile(rb"(?:---\s+)?(?:http_)?interactions:"), f"a VCR cassette: {_UNPACK}"),
+    (re.compile(rb'\{\s*"(?:version"\s*:\s*\d+\s*,\s*")?interactions"\s*:'), f"a VCR cassette: {_UNPACK}"),
+    (re.compile(rb'\{\s*"log"\s*:\s*\{\s*"(?:version|creator|browser|pages|entries)"'), f"a HAR archive: {_UNPACK}"),
+)
 _FIELDS = (b"data", b"event", b"id", b"retry")
 _FIRST_FIELD = re.compile(rb"(?:data|event|id|retry)(?:[:\r\n]|\Z)")
 _LATER_FIELD = re.compile(rb"[\r\n](?:data|event|id|retry):")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BOM = b"\xef\xbb\xbf"
+BINARY = "binary data: if it is compressed, decompress it first"
 _MESSAGE_TYPE = re.compile(rb":(?:event|message|exception)-type|:error-code")
 _FIRST_MESSAGE = 512  # bytes: more than the prelude and headers of a message have
 
@@ -61,12 +76,18 @@ def kind_of(head: bytes) -> tuple[Kind, str]:
     for magic, words in _MAGIC.items():
         if head.startswith(magic):
             return "compressed", words
+    for magic, words in _FILES.items():
+        if head.startswith(magic):
+            return "file", words
     bare = head.removeprefix(_BOM).lstrip(b"\r\n")
     first = bare.partition(b"\n")[0].rstrip(b"\r")
     if not bare or _FIRST_FIELD.match(bare) or any(f.startswith(bare) for f in _FIELDS):
         return "event-stream", "an event stream (SSE)"
     if _is_binary(head):
-        return "binary", "binary data"
+        return "binary", "UTF-16 text: convert it to UTF-8" if _is_utf16(head) else BINARY
+    for pattern, words in _RECORDED:
+        if pattern.match(bare):
+            return "file", words
     if bare.startswith(b":") or _LATER_FIELD.search(bare):
         return "event-stream", "an event stream (SSE)"
     if bare.lstrip()[:1] == b"<":
@@ -168,6 +189,14 @@ def _is_binary(head: bytes) -> bool:
     return len(_CONTROL.findall(sample)) * 20 > len(sample) or (b"\0" in sample and not _readable(sample))
 
 
+def _is_utf16(head: bytes) -> bool:
+    """Whether text of mostly ASCII stands in units of two bytes; its end may be cut anywhere."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    sample = head[:64]
+    return len(sample) >= 8 and any(not any(half) for half in (sample[::2], sample[1::2]))
+
+
 def _readable(sample: bytes) -> bool:
     # The sample may end inside a character.
     return any(_decodes(sample[: len(sample) - cut]) for cut in range(4))
@@ -193,8 +222,11 @@ def _json_kind(bare: bytes) -> tuple[Kind, str]:
         said = text(members(error).get("message")) or str(error)
         return "json", f"a JSON error and not a stream: {_quoted(said.encode())}"
     shown = ", ".join(list(members(value))[:6])
-    return "json", f"a JSON {'object' if isinstance(value, dict) else 'value'} and not a stream" + (
-        f" (members: {shown})" if shown else ""
+    whole = any(d.message(value).choices for d in all_dialects().values()) if shown else False
+    return "json", (
+        f"a JSON {'object' if isinstance(value, dict) else 'value'} and not a stream"
+        + (f" (members: {shown})" if shown else "")
+        + (": an answer that was asked for without streaming" if whole else "")
     )
 
 

@@ -61,7 +61,7 @@ def streamed(exchange: Exchange) -> None:
     """The answer is a stream: neither an HTTP error nor a body of another kind."""
     answered(exchange)
     request = exchange.trace.request
-    if request is not None and request.get("stream") is False:
+    if not exchange.streams or (request is not None and request.get("stream") is False):
         raise NotApplicable("the request asked for no stream")
     if not is_stream(exchange):
         raise NotApplicable(f"the body is no {exchange.dialect.framing} stream (see HTTP-004)")

@@ -11,7 +11,16 @@ from streamgauge.cli._output import note
 from streamgauge.dialect import Dialect
 from streamgauge.engine import judge
 from streamgauge.errors import BackendError, StreamgaugeError
-from streamgauge.probe import Target, exchanges, first_model, need_base_url, probes
+from streamgauge.probe import (
+    REPLAYED,
+    Target,
+    exchanges,
+    first_model,
+    need_base_url,
+    plays_by_heart,
+    probes,
+    without_requests,
+)
 from streamgauge.provider import ProviderSpec, get_provider
 from streamgauge.registry import get_dialect
 from streamgauge.report.progress import Progress
@@ -70,6 +79,9 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
             note(f"{subject}: asking {model}, the first model that it lists")
     target = Target(base_url=url, dialect=dialect, model=model, api_key=key, timeout=options.timeout)
     made = _ask(target, found)
+    if plays_by_heart(made):
+        found.notes.append(f"{subject}: {REPLAYED}")
+        made = without_requests(made)
     found.subjects.append(Subject(name=subject, role="server", dialect=dialect.name, version=_server(made)))
     named = f" --model {shlex.quote(model)}" if model else ""
     again = f"streamgauge check {shlex.quote(subject)} --dialect {dialect.name}{named}"

@@ -184,6 +184,15 @@ def _exchange(name: str, wanted: str | None) -> Exchange:
         return Exchange(dialect, recording.trace, recording.reference, case=recording.name)
     trace = _trace(name)
     error_answer = trace.status is not None and not 200 <= trace.status < 300
+    coding = trace.header("Content-Encoding") or "identity"
+    if coding.lower() != "identity":
+        raise StreamgaugeError(
+            f"{shown(name)} is in Content-Encoding {coding}: record it without (Accept-Encoding: identity)"
+        )
+    if trace.body and not trace.body.strip():
+        raise StreamgaugeError(f"{shown(name)} is empty: it has only blank lines")
+    if error_answer and not wanted:
+        raise StreamgaugeError(f"{shown(name)} is an HTTP error ({trace.status}): say of which dialect with --dialect")
     if not wanted:
         try:
             guess = detect(trace.body[:HEAD])
@@ -204,6 +213,8 @@ def _trace(name: str) -> Trace:
 
 
 def _no_such(name: str) -> str:
+    if "://" in name:
+        return f"{name} is neither a file nor an http URL: give one like http://localhost:8000/v1"
     if ":" in name or name.startswith("localhost"):
         return f"no such file: {name}; if it is an endpoint, give its URL: http://{name}"
     close = difflib.get_close_matches(name, all_providers(), n=1)

@@ -7,7 +7,19 @@ what is not a request at all, and a caller who goes away. Each request is sent o
 from __future__ import annotations
 
 from streamgauge.probe.endpoint import NO_SUCH_MODEL, Target, first_model, need_base_url
+from streamgauge.probe.replayed import REPLAYED, plays_by_heart, without_requests
 from streamgauge.probe.requests import Probe, probes
 from streamgauge.probe.sending import exchanges
 
-__all__ = ["NO_SUCH_MODEL", "Probe", "Target", "exchanges", "first_model", "need_base_url", "probes"]
+__all__ = [
+    "NO_SUCH_MODEL",
+    "REPLAYED",
+    "Probe",
+    "Target",
+    "exchanges",
+    "first_model",
+    "need_base_url",
+    "plays_by_heart",
+    "probes",
+    "without_requests",
+]

@@ -8,11 +8,22 @@ from urllib.parse import urljoin
 import httpx2
 
 from streamgauge.chat import ChatRequest
-from streamgauge.detect import not_a_stream
+from streamgauge.detect import kind_of, not_a_stream
 from streamgauge.dialect import Dialect
 from streamgauge.errors import BackendError, StreamgaugeError
+from streamgauge.registry import all_dialects
 from streamgauge.trace import Trace
-from streamgauge.transport import NEVER_SENT, advice, is_loopback, join_url, masked, shown, trust, unreachable
+from streamgauge.transport import (
+    NEVER_SENT,
+    advice,
+    headers_can_carry,
+    is_loopback,
+    join_url,
+    masked,
+    shown,
+    trust,
+    unreachable,
+)
 from streamgauge.wire import Undecodable, elements, members, parse, text
 
 NO_SUCH_MODEL = "streamgauge-no-such-model"
@@ -39,7 +50,7 @@ def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: 
     if not dialect.models_path:
         raise StreamgaugeError(f"{dialect.name} has no list of models: name the --model")
     url = join_url(base_url, dialect.models_path)
-    key = {dialect.auth.header: dialect.auth.prefix + api_key} if api_key else {}
+    key = {dialect.auth.header: dialect.auth.prefix + headers_can_carry(api_key)} if api_key else {}
     try:
         answer = httpx2.get(url, headers=key, timeout=timeout, trust_env=not is_loopback(url), verify=trust())
     except NEVER_SENT as error:
@@ -51,13 +62,17 @@ def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: 
     names = [name for e in entries if (name := text(e.get("id")) or text(e.get("name")) or text(e.get("model")))]
     if answer.is_success and names:
         return names[0]
+    kind, words = kind_of(answer.content)
+    if answer.is_success and kind == "markup":
+        raise BackendError(f"{shown(url)} answers with {words}: not a server of {dialect.name}")
     hint = advice(base_url, dialect, answer.status_code) or _key_hint(dialect, answer.status_code) or "name the --model"
     raise BackendError(f"{shown(url)} lists no models (HTTP {answer.status_code}): {hint}")
 
 
 def require_endpoint(target: Target, trace: Trace) -> None:
     """Raise BackendError where the answer to the plain request shows that there is nothing to judge."""
-    url = shown(join_url(target.base_url, target.dialect.request(ChatRequest.of("")).path))
+    path = target.dialect.request(ChatRequest.of("", model=target.model)).path
+    url = shown(join_url(target.base_url, path))
     if trace.status is None:
         why = (
             f"no HTTP answer in {target.timeout:g} s" if trace.ended == "timeout" else f"no HTTP answer ({trace.note})"
@@ -65,7 +80,7 @@ def require_endpoint(target: Target, trace: Trace) -> None:
         raise BackendError(f"{url}: {why}; is it an HTTP server, is it up?")
     said = masked(_said(trace.body), target.api_key)
     if not 200 <= trace.status < 300:
-        hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or "nothing was judged"
+        hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or _absent(target, trace)
         raise BackendError(f"{url} answers HTTP {trace.status}{said and f' ({said})'}: {hint}")
     coding = trace.header("Content-Encoding") or "identity"
     if coding.lower() != "identity":
@@ -75,6 +90,14 @@ def require_endpoint(target: Target, trace: Trace) -> None:
         base = target.dialect.base_path
         hint = f"; should the URL end in {base}?" if base and not target.base_url.rstrip("/").endswith(base) else ""
         raise BackendError(f"{url} answers with {words}: not a server of {target.dialect.name}{hint}")
+
+
+def _absent(target: Target, trace: Trace) -> str:
+    if trace.status not in (404, 405):
+        return "nothing was judged"
+    return (
+        f"is the base URL right, is {target.model or 'the model'} there, does the server speak {target.dialect.name}?"
+    )
 
 
 def _moved(url: str, trace: Trace) -> str:
@@ -113,7 +136,10 @@ def _key_hint(dialect: Dialect, status: int) -> str:
 
 
 def need_base_url(target: str, dialect: Dialect) -> None:
-    """Raise StreamgaugeError where a URL is that of the dialect's own path, and not the base URL in front of it."""
-    path = dialect.request(ChatRequest.of("")).path
-    if target.rstrip("/").endswith(path):
-        raise StreamgaugeError(f"give the base URL, without {path}: {shown(target.rstrip('/').removesuffix(path))}")
+    """Raise StreamgaugeError where a URL is that of a dialect's own path, and not the base URL in front of it."""
+    for spoken in (dialect, *all_dialects().values()):
+        path = spoken.request(ChatRequest.of("")).path
+        if target.rstrip("/").endswith(path):
+            base = shown(target.rstrip("/").removesuffix(path))
+            other = "" if path == dialect.request(ChatRequest.of("")).path else f" --dialect {spoken.name}"
+            raise StreamgaugeError(f"give the base URL, without {path}: {base}{other}")

@@ -57,7 +57,7 @@ def probes(dialect: Dialect, model: str) -> tuple[Probe, ...]:
         Probe(name="stop", request=replace(asked("Count from one to ten in words."), stop=("four",)), twin=True),
         Probe(name="tools", request=weather, twin=True),
         Probe(name="parallel-tools", request=cities),
-        Probe(name="two-choices", request=replace(plain, n=2)),
+        Probe(name="two-choices", request=replace(plain, n=2), twin=True),
         Probe(name="logprobs", request=replace(plain, logprobs=True), twin=True),
         Probe(name="bad-json", request=plain, spoil=lambda content: content[: len(content) // 2]),
         Probe(name="unknown-model", request=replace(plain, model=NO_SUCH_MODEL)),

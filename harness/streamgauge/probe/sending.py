@@ -50,7 +50,8 @@ def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Genera
                 target.base_url, target.dialect, probe.request, api_key=target.api_key, timeout=target.timeout
             )
             reference = _message(target.dialect, reply)
-            own["non-stream"] = _kept(siblings, Exchange(target.dialect, reply, None, siblings, f"{probe.name}.twin"))
+            whole = Exchange(target.dialect, reply, None, siblings, f"{probe.name}.twin", streams=False)
+            own["non-stream"] = _kept(siblings, whole)
             yield own["non-stream"]
         related = ChainMap(own, siblings)
         yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name))

@@ -93,7 +93,9 @@ def stream_when_asked(exchange: Exchange) -> Iterator[Finding]:
     value = as_json(exchange)
     if members(value).get("error"):
         raise NotApplicable("the body is an error (see HTTP-012)")
-    kind = "one JSON body" if isinstance(value, (dict, list)) else "something else" if exchange.body else "nothing"
+    kind = (
+        "one JSON body" if isinstance(value, (dict, list)) else "something else" if exchange.body else "an empty body"
+    )
     yield Finding(f"a {exchange.dialect.framing} stream", kind, _head(exchange))
 
 
@@ -101,7 +103,7 @@ def _wants_stream(exchange: Exchange) -> bool:
     """Whether the request asks for a stream; where the dialect has no member for that, its path does."""
     if "stream" in exchange.request:
         return bool(exchange.request["stream"])
-    return "stream" not in exchange.dialect.request(ChatRequest.of("")).body
+    return exchange.streams and "stream" not in exchange.dialect.request(ChatRequest.of("")).body
 
 
 @server_rule(
@@ -137,8 +139,8 @@ def _wants_stream(exchange: Exchange) -> bool:
     ),
 )
 def errors_have_a_status(exchange: Exchange) -> Iterator[Finding]:
-    """A failure known before any event is sent gives a 4xx/5xx status with the dialect's JSON error body and Content-
-    Type application/json, also when stream:true.
+    """A failure known before any event is sent gives a 4xx/5xx status with the dialect's JSON error body and
+    Content-Type application/json, also when stream:true.
     """
     status = exchange.trace.status
     if status is None:

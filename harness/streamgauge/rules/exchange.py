@@ -42,6 +42,7 @@ class Exchange:
 
     `reference` is the message of the non-streaming twin of the same request, where there is one.
     `siblings` are other exchanges with the same subject (by the name of the request that was sent).
+    `streams` is False for an answer that was asked for whole: not every dialect says so in the body of its request.
     """
 
     dialect: Dialect
@@ -49,6 +50,7 @@ class Exchange:
     reference: Message | None = None
     siblings: Mapping[str, Exchange] = field(default_factory=dict)
     case: str = ""
+    streams: bool = True
 
     @cached_property
     def body(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import httpx2
 
@@ -61,6 +62,21 @@ def shown(url: str) -> str:
     return str(httpx2.URL(url).copy_with(userinfo=b"", query=None, fragment=None))
 
 
+def _in_tls(error: Exception) -> bool:
+    """Whether a connection was made and TLS on it failed."""
+    return bool(re.search(r"handshake|ssl", str(error), re.IGNORECASE))
+
+
+def headers_can_carry(api_key: str) -> str:
+    """The key, where a header can carry it.
+
+    Raises StreamgaugeError where not: a key has no line ends, and letters of ASCII only.
+    """
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise StreamgaugeError("the API key has characters that an HTTP header can't carry: is it the right one?")
+    return api_key
+
+
 def masked(text: str, secret: str) -> str:
     """A text in which a secret is as many asterisks."""
     return text.replace(secret, MASK * len(secret)) if len(secret) >= SHORTEST_SECRET else text
@@ -70,14 +86,18 @@ def unreachable(url: str, error: Exception) -> UnreachableError:
     """The error for a connection that did not come about."""
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
     hint = "is its authority in SSL_CERT_FILE?" if untrusted else "is the server running, is the URL right?"
+    if not untrusted and _in_tls(error):
+        hint = "does it speak TLS, or is it http://?"
     return UnreachableError(f"nothing answers at {shown(url)}: {reason(error)}; {hint}")
 
 
 def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
     """What to do about a 404 whose base URL lacks what the dialect's base URLs end in, else ""."""
-    if status != 404 or not dialect.base_path or shown(base_url).rstrip("/").endswith(dialect.base_path):
+    given = shown(base_url).rstrip("/")
+    if status != 404 or not dialect.base_path or given.endswith(dialect.base_path):
         return ""
-    right = shown(base_url).rstrip("/") + dialect.base_path
+    # A version of another dialect's makes way for it: /v1 for /v1beta.
+    right = re.sub(r"/v\d\w*$", "", given) + dialect.base_path
     return f"the base URL does not end in {dialect.base_path}: try {right}"
 
 

@@ -15,7 +15,6 @@ import httpx2
 
 from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Decoder, Dialect
-from streamgauge.errors import StreamgaugeError
 from streamgauge.events import to_json
 from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
 from streamgauge.transport.address import (
@@ -24,6 +23,7 @@ from streamgauge.transport.address import (
     SHORTEST_SECRET,
     advice,
     ending,
+    headers_can_carry,
     is_loopback,
     join_url,
     masked,
@@ -60,8 +60,7 @@ def outgoing(
 
     Raises StreamgaugeError for a base URL that is none, and for a key that no header can carry.
     """
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise StreamgaugeError("the API key has characters that an HTTP header can't carry: is it the right one?")
+    key = headers_can_carry(api_key)
     wire = dialect.request(request)
     accept = dialect.media_type if request.stream else "application/json"
     table = {
@@ -69,7 +68,7 @@ def outgoing(
         "accept": ("Accept", accept),
         "accept-encoding": ("Accept-Encoding", "identity"),
     }
-    auth = ((dialect.auth.header, dialect.auth.prefix + api_key),) if api_key else ()
+    auth = ((dialect.auth.header, dialect.auth.prefix + key),) if key else ()
     for name, value in (*auth, *wire.headers, *headers):
         table[name.lower()] = (name, value)
     return Outgoing(join_url(base_url, wire.path), tuple(table.values()), wire.body)
