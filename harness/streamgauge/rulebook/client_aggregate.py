@@ -71,8 +71,10 @@ def _compare(name: str, want: object, got: object) -> Iterator[Finding]:
     applies=("openai-chat", "openai-completions"),
     keyword="MUST",
     basis="vendor-doc",
-    source="OpenAI API reference, The chat completion chunk object: index is the choice's place in the list, which "
-    "alone says what a chunk belongs to",
+    source="OpenAI API reference, The chat completion chunk object, choices[].index "
+    "(https://platform.openai.com/docs/api-reference/chat-streaming; read as generated in openai 3.54.0, "
+    'types/chat/chat_completion_chunk.py): "The index of the choice in the list of choices." Nothing else says what a '
+    "chunk belongs to, and nothing that choices take turns",
     statement="With n > 1 each choice is the same, however the chunks of the choices are interleaved.",
     faults=("interleave:first", "interleave:last", "interleave:1"),
     cases=("two-choices",),

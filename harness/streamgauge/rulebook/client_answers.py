@@ -58,7 +58,9 @@ def _shows(seen: Observation) -> bool:
     "an error status is an error that shows itself",
     keyword="MUST",
     basis="standard",
-    source='RFC 9110 15: "a client MUST understand the class of any status code"',
+    source='RFC 9110 15: "a client MUST understand the class of any status code, as indicated by the first digit"; '
+    '"4xx (Client Error): The request contains bad syntax or cannot be fulfilled", "5xx (Server Error): The server '
+    'failed to fulfill an apparently valid request"',
     statement="A 4xx or 5xx before the stream is raised as an error that shows the status and the body.",
     faults=(
         "status:400",

@@ -50,8 +50,9 @@ def _trusting(seen: Observation) -> None:
     "over TLS the stream is the same",
     keyword="MUST",
     basis="standard",
-    source='RFC 8446 5.1: "The record layer fragments information blocks into TLSPlaintext records"; RFC 9112 9.8 '
-    "(behind the last chunk a response is complete, closed properly or not)",
+    source='RFC 8446 5.1: "The record layer fragments information blocks into TLSPlaintext records"; RFC 9112 9.8: '
+    '"When encountering an incomplete close, a client SHOULD treat as completed all requests for which it has received '
+    '[...] the terminal zero-length chunk", so that a missing close_notify counts as non-strict',
     statement="Records of a few bytes change nothing, nor does a connection that ends without close_notify when the "
     "message was complete.",
     faults=("tls", "tls:small-records", "tls:no-close-notify"),
@@ -61,7 +62,8 @@ def _trusting(seen: Observation) -> None:
 def over_tls(seen: Observation) -> Iterator[Finding]:
     """The same events."""
     _trusting(seen)
-    yield from same_events(seen)
+    advised = seen.fault == "tls:no-close-notify"
+    yield from (replace(finding, mild=True) if advised else finding for finding in same_events(seen))
 
 
 @_http(
@@ -69,8 +71,10 @@ def over_tls(seen: Observation) -> Iterator[Finding]:
     "a certificate that does not stand for the host is refused",
     keyword="MUST",
     basis="standard",
-    source="RFC 9110 4.3.4 (the client verifies that the service's identity matches the origin) and RFC 5280 6.1.3 "
-    "(the current time is within the validity period)",
+    source='RFC 9110 4.3.4: "To establish a secured connection to dereference a URI, a client MUST verify that the '
+    "service's identity is an acceptable match for the URI's origin server.\" RFC 5280 6.1.3: \"The certificate MUST "
+    "satisfy each of the following: (1) The signature on the certificate can be verified [...] (2) The certificate "
+    'validity period includes the current time."',
     statement="With a certificate that is expired, for another host, or signed by nobody that is trusted, no request "
     "is sent.",
     faults=("bad-certificate:expired", "bad-certificate:wrong-host", "bad-certificate:self-signed"),
@@ -90,9 +94,9 @@ def bad_certificate(seen: Observation) -> Iterator[Finding]:
     "over HTTP/2 the stream is the same",
     keyword="MUST",
     basis="standard",
-    source="RFC 9113 6.1 (padding is discarded), 8.1 (a message is its DATA frames together) and 6.8: "
-    '"GOAWAY allows an endpoint to gracefully stop accepting new streams while still finishing processing of '
-    'previously established streams."',
+    source='RFC 9113 6.1: "Padding octets that contain no application semantic value."; 8.1: a message has "zero or '
+    'more DATA frames containing the message content"; 6.8: "GOAWAY allows an endpoint to gracefully stop accepting '
+    'new streams while still finishing processing of previously established streams."',
     statement="Frames of a few bytes, padding, and a GOAWAY that does not concern the stream change nothing, for a "
     "client that asks for HTTP/2.",
     faults=("http2", "http2:tiny-frames", "http2:padded", "http2:farewell", "http2-cleartext"),
@@ -111,7 +115,9 @@ def over_http2(seen: Observation) -> Iterator[Finding]:
     "an aborted HTTP/2 stream is not a success",
     keyword="MUST",
     basis="standard",
-    source="RFC 9113 8.1 (a response is complete with END_STREAM) and 5.4.2 (RST_STREAM: a stream error)",
+    source='RFC 9113 8.1: "An HTTP response is complete after the server sends -- or the client receives -- a frame '
+    'with the END_STREAM flag set"; 6.4: RST_STREAM comes "to request cancellation of a stream or to indicate that an '
+    'error condition has occurred"',
     statement="RST_STREAM and GOAWAY in the middle of an answer are told to the caller.",
     faults=tuple(f"http2-abort:{how}" for how in ("internal-error", "cancel", "refused-stream", "goaway")),
     cases=TEXT,
@@ -129,9 +135,10 @@ def aborted_stream(seen: Observation) -> Iterator[Finding]:
     "a TLS connection that just ends does not end a body",
     keyword="MUST",
     basis="standard",
-    source='RFC 8446 6.1: "If a transport-level close is received prior to a "close_notify", the receiver cannot know '
-    'that all the data that was sent has been received"; RFC 9112 9.8 (without chunks or a length, a response is '
-    "complete only with a valid closure alert)",
+    source='RFC 9112 9.8: "A response that has neither chunked transfer coding nor Content-Length is complete only if '
+    'a valid closure alert has been received."; 8: an incomplete response message the client "MUST record [...] as '
+    'incomplete"; RFC 8446 6.1: "If a transport-level close is received prior to a "close_notify", the receiver cannot '
+    'know that all the data that was sent has been received"',
     statement="Where only the end of the connection could end the body, and it comes without close_notify before the "
     "stream is over, the caller is told.",
     faults=("tls-truncated",),
@@ -204,7 +211,9 @@ def slow_caller(seen: Observation) -> Iterator[Finding]:
     group="cancellation",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9113 5.4.2 and 7 (CANCEL)",
+    source='RFC 9113 6.4: "RST_STREAM is sent to request cancellation of a stream"; 7, CANCEL: "The endpoint uses '
+    'this error code to indicate that the stream is no longer needed."; 5.4.2: such an error "does not affect '
+    'processing of other streams". No sentence obliges a client to cancel in this way',
     statement="Over HTTP/2 a cancelled request is reset with CANCEL; other streams on the connection go on.",
     faults=("http2+slow-drip:20",),
     cases=TEXT,

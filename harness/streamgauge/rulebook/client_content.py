@@ -22,19 +22,36 @@ from streamgauge.rules import Finding, NotApplicable, client_rule
 
 _rule = partial(client_rule, applies=("all",))
 COMPATIBLE = (
-    "OpenAI API reference, Backward compatibility (https://platform.openai.com/docs/api-reference/backward-"
-    'compatibility): "Adding new properties to JSON response objects or event data" and "Adding new event types" are '
-    "backwards-compatible changes; Anthropic API versioning and Open Responses say the same"
+    "OpenAI API reference, Backward compatibility "
+    "(https://platform.openai.com/docs/api-reference/backward-compatibility), of changes that break nothing: "
+    '"Adding new properties to JSON response objects or event data"; Anthropic, Versions '
+    '(https://platform.claude.com/docs/en/api/versioning): it may "Add additional values to the output" and "Add new '
+    'variants to enum-like output values (for example, streaming event types)"; Google AIP-180 '
+    '(https://google.aip.dev/180): "Old clients must be able to work against newer servers". Ollama, Cohere and AWS '
+    "say nothing of it, and there it counts as non-strict"
 )
 TERMINATED = (
-    'OpenAI API reference, Create chat completion, stream: "with the stream terminated by a `data: [DONE]` message" '
-    "(https://platform.openai.com/docs/api-reference/chat/create)"
+    "OpenAI API reference, Create completion, stream "
+    '(https://platform.openai.com/docs/api-reference/completions/create; read as generated in openai 3.54.0): "with '
+    'the stream terminated by a `data: [DONE]` message", as Create chat completion said, too, which now has "before '
+    'the `data: [DONE]` message" (stream_options)'
+)
+COMPLETE = (
+    TERMINATED
+    + '; Anthropic: "A final message_stop event"; Responses: response.completed is "Emitted when the model response '
+    'is complete."; Gemini, finishReason: "If empty, the model has not stopped generating tokens."; Ollama, done: '
+    '"Indicates whether the chat response has finished"; Cohere: message-end is "The final event in the stream"; '
+    'Bedrock: messageStop "Indicates the end of the message"; TGI, generated_text: "Only available when the generation '
+    'is finished". None adds what a client does without: that half an answer is no whole one follows, as RFC 9112 8 '
+    "has it of HTTP messages"
 )
 TEXT = ("plain-text",)
 
 
 TYPED_EVENTS = ("anthropic-messages", "openai-responses", "open-responses")
 """Dialects whose references announce that event types will be added."""
+GROWING = (*TYPED_EVENTS, "openai-chat", "openai-completions", "gemini-generate")
+"""Dialects whose references announce that members will be added."""
 
 
 @_rule(
@@ -53,10 +70,10 @@ TYPED_EVENTS = ("anthropic-messages", "openai-responses", "open-responses")
 def unknown_members(seen: Observation) -> Iterator[Finding]:
     """The same events.
 
-    Anthropic and Open Responses say in words that event types may be added; the other references speak of members
-    only, so that there an unknown event counts as non-strict.
+    Anthropic and Open Responses say in words that event types may be added; OpenAI and Google speak of members only, so
+    that there an unknown event counts as non-strict. (OpenAI adds event types, too, where its events have types.)
     """
-    documented = seen.fault == "unknown-members" or seen.dialect.name in TYPED_EVENTS
+    documented = seen.dialect.name in (GROWING if seen.fault == "unknown-members" else TYPED_EVENTS)
     yield from (finding if documented else replace(finding, mild=True) for finding in same_events(seen))
 
 
@@ -85,7 +102,7 @@ def invalid_json(seen: Observation) -> Iterator[Finding]:
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{TERMINATED}; each vendor's reference names what ends its streams",
+    source=COMPLETE,
     statement="A client that reaches EOF with no dialect terminator (no [DONE] and no finish_reason) reports an "
     "incomplete stream and not success.",
     known=(

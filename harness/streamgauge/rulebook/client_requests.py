@@ -48,7 +48,9 @@ def _asking(seen: Observation, accept: str) -> Observation:
     "a client resends nothing after partial output on its own",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9110 9.2.2 (a user agent should not automatically retry a request with a non-idempotent method)",
+    source='RFC 9110 9.2.2: "A client SHOULD NOT automatically retry a request with a non-idempotent method unless it '
+    "has some means to know that the request semantics are actually idempotent, regardless of the method, or some "
+    'means to detect that the original request was never applied."',
     statement="A client library does not silently repeat a POST once any event was handed to the caller.",
     known=("https://github.com/anthropics/anthropic-sdk-python/issues/688",),
     faults=("fin", "reset", "length-too-long", "error-frame:middle"),
@@ -67,8 +69,12 @@ def sends_once(seen: Observation) -> Iterator[Finding]:
     "a redirect keeps what was asked, or is an error",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 9110 15.4.8, 15.4.9 (the method must not change) and 15.4.2-15.4.4",
-    statement="307/308 keep method and body; 301/302/303 on a POST are not turned silently into a bodiless GET.",
+    source='RFC 9110 15.4: "the user agent SHOULD resend the original request message"; 15.4.8: with a 307 it "MUST '
+    'NOT change the request method", and 15.4 says the same of 308 ("to unambiguously indicate method-preserving '
+    'redirects"). With a 301 or 302 it "MAY change the request method from POST to GET", and a 303 asks for it: an '
+    "answer that this loses is only noted",
+    statement="307/308 keep method and body; 301/302/303 on a POST are not turned silently into a bodiless GET that "
+    "looks like an answer.",
     faults=("redirect:307", "redirect:308", "redirect:301", "redirect:302", "redirect:303"),
     cases=TEXT,
     broken=loses_an_event,
@@ -78,7 +84,8 @@ def redirects(seen: Observation) -> Iterator[Finding]:
     yield from prerequisite(seen)
     if not seen.run.succeeded or seen.baseline is None:
         return
+    kept = seen.fault in ("redirect:307", "redirect:308")
     if merged(seen.run.said) != merged(seen.baseline.said):
-        yield Finding("the stream behind the redirect, or an error", outcome(seen.run))
-    elif len(seen.served.requests) > 1 and seen.served.requests[-1][3] != seen.served.requests[0][3]:
+        yield Finding("the stream behind the redirect, or an error", outcome(seen.run), mild=not kept)
+    elif kept and len(seen.served.requests) > 1 and seen.served.requests[-1][3] != seen.served.requests[0][3]:
         yield Finding("the same body again", f"{len(seen.served.requests[-1][3])} bytes")

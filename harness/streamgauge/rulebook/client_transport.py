@@ -23,7 +23,8 @@ _http = partial(client_rule, group="transport", applies=("all",))
 TEXT = ("plain-text",)
 _INCOMPLETE = (
     'RFC 9112 8 (https://www.rfc-editor.org/rfc/rfc9112#section-8): "A client that receives an incomplete response '
-    'message [...] MUST record the message as incomplete."'
+    "message, which can occur when a connection is closed prematurely or when decoding a supposedly chunked transfer "
+    'coding fails, MUST record the message as incomplete."'
 )
 
 
@@ -66,8 +67,8 @@ def chunk_extensions(seen: Observation) -> Iterator[Finding]:
     "trailers are read as what they are",
     keyword="MUST",
     basis="standard",
-    source='RFC 9112 7.1 and 7.1.2: "A recipient MUST be able to parse and decode the chunked transfer coding", of '
-    "which the trailer section is a part",
+    source='RFC 9112 7.1: "A recipient MUST be able to parse and decode the chunked transfer coding", of which the '
+    'grammar has a trailer-section; 7.1.2: a recipient "MAY selectively retain or discard the received trailer fields"',
     statement="Trailer fields change nothing.",
     faults=("http-extras:trailers",),
     cases=TEXT,
@@ -132,8 +133,9 @@ def chunk_bounds(seen: Observation) -> Iterator[Finding]:
     "a content coding that was asked for is taken off as it comes",
     keyword="MUST",
     basis="standard",
-    source="RFC 9110 8.4 (content codings are decoded by the recipient) and 12.5.3 (Accept-Encoding names those that "
-    "the client accepts)",
+    source='RFC 9110 12.5.3: "Accept-Encoding indicates the content codings acceptable in a response"; 8.4: '
+    'Content-Encoding says "what decoding mechanisms have to be applied in order to obtain data in the media type '
+    'referenced by the Content-Type header field"',
     statement="A compressed stream, flushed at each event, carries the same events, for a client that accepts it.",
     faults=(
         "content-coding:gzip",
@@ -155,7 +157,11 @@ def content_coding(seen: Observation) -> Iterator[Finding]:
     "the length of a message is what its framing says",
     keyword="MUST",
     basis="standard",
-    source="RFC 9112 6.3 (message body length: chunked, Content-Length, or the end of the connection)",
+    source='RFC 9112 6.3: a Content-Length\'s "decimal value defines the expected message body length in octets"; '
+    'without length and chunks "the message body length is determined by the number of octets received prior to the '
+    'server closing the connection". Of what comes behind a Content-Length "a user agent MAY discard the remaining '
+    'data or attempt to determine if that data belongs as part of the prior message body", so that reading it is '
+    "non-strict",
     statement="A stream with a Content-Length, or ended by the connection, is read like a chunked one, and no further "
     "than its length.",
     faults=("framing:length", "framing:close", "http-extras:no-keep-alive", "length-too-short"),
@@ -170,4 +176,4 @@ def body_length(seen: Observation) -> Iterator[Finding]:
     yield from prerequisite(seen)
     extra = len(visible(seen.run.events)) - said_before(seen)
     if extra > 0:
-        yield Finding("nothing from behind the Content-Length", f"{extra} characters from there")
+        yield Finding("nothing from behind the Content-Length", f"{extra} characters from there", mild=True)

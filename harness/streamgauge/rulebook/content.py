@@ -18,9 +18,14 @@ from streamgauge.wire import elements, members
     group="aggregate",
     keyword="MUST",
     basis="vendor-doc",
-    source='OpenAI API reference, Create chat completion, `stop`: "The returned text will not contain the stop '
-    "sequence.\" (read in openai 3.54.0). Only a whole sequence is counted: a part may be the model's own text. In "
-    "the APIs of others it counts as non-strict: their references do not all say so",
+    source="OpenAI API reference, Create chat completion, `stop` "
+    '(https://platform.openai.com/docs/api-reference/chat/create; read as generated in openai 3.54.0): "The returned '
+    'text will not contain the stop sequence."; Gemini API reference, GenerationConfig.stopSequences '
+    '(https://ai.google.dev/api/generate-content#generationconfig): "The stop sequence will not be included as part of '
+    'the response."; Cohere API v2 reference, stop_sequences (read as generated in cohere 7.3.1): "return the '
+    'generated text up to that point not including the stop sequence". Anthropic, Bedrock and Ollama say only that '
+    "generation stops, and there it counts as non-strict. Only a whole sequence is counted: a part may be the model's "
+    "own text",
     applies=("all",),
     needs=("request", "stop"),
     good=Example(body=chat(text("one, ", "two")), request={**REQUEST, "stop": [", three"]}, dialect="openai-chat"),
@@ -29,20 +34,22 @@ from streamgauge.wire import elements, members
     ),
 )
 def stop_not_leaked(exchange: Exchange) -> Iterator[Finding]:
-    """No delta contains any part of the stop sequence, also when it spans tokens."""
+    """The text contains no stop sequence, also when it spans tokens and deltas."""
     request = exchange.request
     stops = _stops(request)
     if not stops:
         raise NotApplicable("the request has no stop sequence")
+    if request.get("include_stop_str_in_output"):
+        raise NotApplicable("the request asks for the stop sequence in the text, which vLLM has an option for")
     streamed(exchange)
     for number, choice in enumerate(exchange.message.choices):
         for sequence in stops:
             if (at := choice.text.find(sequence)) >= 0:
                 got = f"choice {number}: {brief(choice.text[max(0, at - 30) :])}"
-                yield Finding(f"text without {brief(sequence)}", got, mild=not exchange.dialect.names & OPENAI)
+                yield Finding(f"text without {brief(sequence)}", got, mild=not exchange.dialect.names & PROMISED)
 
 
-OPENAI = {"openai-chat", "openai-completions"}
+PROMISED = {"openai-chat", "openai-completions", "gemini-generate", "cohere-chat"}
 """The dialects whose vendor promises it."""
 _CONFIGS = ("options", "generationConfig", "generation_config", "inferenceConfig")
 _STOPS = ("stop", "stop_sequences", "stopSequences")

@@ -47,7 +47,11 @@ def _inner(payload: Payload) -> Payload:
     group="json",
     keyword="MUST",
     basis="vendor-doc",
-    source="Streaming references of OpenAI (chat completion chunk object), Anthropic, Gemini, Cohere; RFC 8259 2",
+    source="Anthropic docs, Streaming messages (https://platform.claude.com/docs/en/build-with-claude/streaming): "
+    '"Each server-sent event includes a named event type and associated JSON data."; OpenAI API reference '
+    "(https://platform.openai.com/docs/api-reference/chat-streaming): each event is a chat completion chunk object; "
+    'Gemini: each a GenerateContentResponse; Ollama (https://docs.ollama.com/api/streaming): "newline-delimited JSON"; '
+    'Cohere: "Each event has a type". RFC 8259 2: JSON-text = ws value ws',
     applies=("all",),
     known=("https://github.com/ggml-org/llama.cpp/issues/14268",),
     good=Example(body=HELLO, dialect="openai-chat"),
@@ -103,7 +107,10 @@ def _constant(data: str) -> str:
     group="json",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 8259 8.2; RFC 7493 2.1 (I-JSON): no code points that are surrogates",
+    source='RFC 8259 8.2: "the ABNF in this specification allows member names and string values to contain bit '
+    "sequences that cannot encode Unicode characters; [...] The behavior of software that receives JSON texts "
+    'containing such values is unpredictable"; RFC 7493 2.1, of I-JSON, which no vendor promises: strings "MUST NOT '
+    'include code points that identify Surrogates"',
     applies=("all",),
     good=Example(body=chat(chunk({"content": "?"}).replace("?", "\\ud83d\\udc4b")), dialect="openai-chat"),
     bad=Example(
@@ -135,7 +142,8 @@ def _has_lone_surrogate(value: Any) -> bool:
     group="json",
     keyword="SHOULD",
     basis="standard",
-    source='RFC 8259 4: "The names within an object SHOULD be unique."; RFC 7493 2.3',
+    source='RFC 8259 4: "The names within an object SHOULD be unique."; RFC 7493 2.3, of I-JSON, which no vendor '
+    'promises: "Objects in I-JSON messages MUST NOT have members with duplicate names."',
     applies=("all",),
     good=Example(body=HELLO, dialect="openai-chat"),
     bad=Example(body=chat(chunk({"content": "Hi"}).replace('"model":', '"model":"m","model":')), dialect="openai-chat"),

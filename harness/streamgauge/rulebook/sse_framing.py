@@ -25,9 +25,11 @@ SILENCE = 16.0
     group="sse-framing",
     keyword="MUST",
     basis="standard",
-    source=f"WHATWG HTML 9.2.5 Parsing an event stream ({WHATWG}#parsing-an-event-stream); RFC 3629; RFC 8259 8.1. "
-    "U+FFFD that a model may have meant is not counted: only one that the non-streaming answer lacks, or that "
-    "stands on both sides of the cut between two deltas",
+    source=f'WHATWG HTML 9.2.5 ({WHATWG}#parsing-an-event-stream): "Event streams in this format must always be '
+    'encoded as UTF-8."; RFC 8259 8.1: "JSON text exchanged between systems that are not part of a closed ecosystem '
+    'MUST be encoded using UTF-8". U+FFFD is UTF-8 itself, and no standard speaks of what it stands for: it counts as '
+    "non-strict, and only where the non-streaming answer lacks it, or where it stands on both sides of the cut between "
+    "two deltas",
     applies=("sse", "ndjson", "json-array"),
     known=(
         "https://github.com/ggml-org/llama.cpp/issues/28926",
@@ -62,11 +64,13 @@ def _replaced(exchange: Exchange) -> Iterator[Finding]:
     if reference and not any("\ufffd" in c.text for c in reference.choices):
         for event in texts:
             if "\ufffd" in event.text:
-                yield Finding(expected, f"U+FFFD in {brief(event.text)}, not in the non-streaming answer", event.span)
+                yield Finding(
+                    expected, f"U+FFFD in {brief(event.text)}, not in the non-streaming answer", event.span, True
+                )
                 return
     for before, after in pairwise(texts):
         if before.choice == after.choice and before.text.endswith("\ufffd") and after.text.startswith("\ufffd"):
-            yield Finding(expected, f"U+FFFD on both sides of a cut: {brief(after.text)}", after.span)
+            yield Finding(expected, f"U+FFFD on both sides of a cut: {brief(after.text)}", after.span, True)
 
 
 @server_rule(
@@ -75,7 +79,9 @@ def _replaced(exchange: Exchange) -> Iterator[Finding]:
     group="sse-framing",
     keyword="MUST",
     basis="standard",
-    source=f"WHATWG HTML 9.2.5 ({WHATWG}#parsing-an-event-stream), ABNF: event = *( comment / field ) end-of-line",
+    source=f'WHATWG HTML 9.2.5 ({WHATWG}#parsing-an-event-stream): "The event stream format is as described by the '
+    'stream production of the following ABNF", with event = *( comment / field ) end-of-line; 9.2.6: "the last still '
+    'has to end with a blank line, the end of the stream is not enough to trigger the dispatch of the last event"',
     applies=("sse",),
     known=(
         "https://github.com/darshi1337/apogee/issues/139 (llama-server: [DONE] without the last LF)",
@@ -211,8 +217,9 @@ _COMMENT = re.compile(r":|OPENROUTER PROCESSING")
     group="sse-framing",
     keyword="MUST",
     basis="standard",
-    source=f"WHATWG HTML 9.2.6 Interpreting an event stream ({WHATWG}#event-stream-interpretation): a line that starts "
-    "with a colon is ignored. Seen from outside: data that is itself such a line",
+    source=f'WHATWG HTML 9.2.6 Interpreting an event stream ({WHATWG}#event-stream-interpretation): "If the line '
+    'starts with a U+003A COLON character (:) Ignore the line.", which binds the proxy, too, as a reader. Seen from '
+    "outside: data that is itself such a line",
     applies=("sse",),
     known=("https://github.com/mnfst/llm-gateway/issues/2053",),
     good=Example(body=": OPENROUTER PROCESSING\n\n" + HELLO, dialect="openai-chat"),

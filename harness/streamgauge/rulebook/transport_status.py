@@ -15,6 +15,8 @@ JSON = (("Content-Type", "application/json"),)
 REFUSALS = {"invalid_request_error", "authentication_error", "permission_error", "not_found_error"}
 REFUSAL_CODES = {400, 401, 403, 404, 413, 422}
 """Types and codes of errors that are about the request, and so were known before anything was sent."""
+ANNOUNCED = ("anthropic-messages",)
+"""Dialects whose vendor says that a 429 has a Retry-After."""
 COMPLETION = '{"id":"c-1","object":"chat.completion","created":1,"model":"m","choices":[]}'
 
 
@@ -28,8 +30,11 @@ def _head(exchange: Exchange) -> Span:
     group="transport",
     keyword="MUST",
     basis="vendor-doc",
-    source="OpenAI API reference, Create chat completion: `stream` is optional and defaults to false; returns a chat "
-    "completion object, or a streamed sequence of chunks if the request is streamed",
+    source="OpenAI API reference, Create chat completion (https://platform.openai.com/docs/api-reference/chat/create; "
+    'read as generated in openai 3.54.0, resources/chat/completions/completions.py): "Returns a chat completion '
+    'object, or a streamed sequence of chat completion chunk objects if the request is streamed."; stream: "If set to '
+    'true, the model response data will be streamed"; openai/openai-openapi openapi.yaml, createChatCompletion: a '
+    "CreateChatCompletionResponse is application/json",
     applies=("openai-chat",),
     needs=("request", "headers"),
     known=(
@@ -71,8 +76,13 @@ def _is_json_type(kind: str) -> bool:
     group="transport",
     keyword="MUST",
     basis="vendor-doc",
-    source="OpenAI API reference, Create chat completion: with stream true the response data is streamed to the "
-    "client as it is generated using server-sent events; Anthropic, Gemini and Ollama likewise",
+    source="OpenAI API reference, Create chat completion, stream "
+    '(https://platform.openai.com/docs/api-reference/chat/create): "If set to true, the model response data will be '
+    'streamed to the client as it is generated using server-sent events"; Anthropic, Messages, stream: "Whether to '
+    'incrementally stream the response using server-sent events."; Ollama docs, Streaming '
+    '(https://docs.ollama.com/api/streaming): "These responses are provided in the newline-delimited JSON format"; '
+    'Cohere docs, A Guide to Streaming Responses: "When streaming is enabled, the API sends events down one by one."; '
+    "Gemini and Bedrock have a method for it",
     applies=("all",),
     needs=("request",),
     known=(
@@ -103,7 +113,7 @@ def _wants_stream(exchange: Exchange) -> bool:
     """Whether the request asks for a stream; where the dialect has no member for that, its path does."""
     if "stream" in exchange.request:
         return bool(exchange.request["stream"])
-    return exchange.streams and "stream" not in exchange.dialect.request(ChatRequest.of("")).body
+    return "stream" not in exchange.dialect.request(ChatRequest.of("")).body
 
 
 @server_rule(
@@ -112,10 +122,17 @@ def _wants_stream(exchange: Exchange) -> bool:
     group="transport",
     keyword="MUST",
     basis="vendor-doc",
-    source="Error references of OpenAI (https://platform.openai.com/docs/guides/error-codes), Anthropic, Gemini, "
-    "Ollama, OpenRouter (https://openrouter.ai/docs/api/reference/errors-and-debugging: the HTTP status is that of "
-    "the error unless the model started); RFC 9110 15. An error that only comes in-band counts where it is about "
-    "the request",
+    source='RFC 9110 15: "2xx (Successful): The request was successfully received, understood, and accepted"; '
+    'Anthropic docs, Errors (https://platform.claude.com/docs/en/api/errors): each error has its status, and "Errors '
+    'are always returned as JSON"; Ollama docs, Errors (https://docs.ollama.com/api/errors): "Errors are returned in '
+    'the `application/json` format"; Google AIP-193 (https://google.aip.dev/193): "Services must return a '
+    'google.rpc.Status message when an API error occurs"; OpenRouter docs '
+    '(https://openrouter.ai/docs/api/reference/errors-and-debugging): "The HTTP Response will have the same status '
+    'code as error.code, forming a request error if: Your original request is invalid"; OpenAI docs, Error codes '
+    "(https://platform.openai.com/docs/guides/error-codes), and openapi.yaml, ErrorResponse. Of the label RFC 9110 8.3 "
+    'says that a sender "SHOULD generate a Content-Type header field": a JSON error under another one, or none, counts '
+    "as non-strict, except under that of an event stream, which it is not. An error that only comes in-band counts "
+    "where it is about the request",
     applies=("all",),
     needs=("headers",),
     known=(
@@ -166,9 +183,9 @@ def _error_answer(exchange: Exchange) -> Iterator[Finding]:
             "a JSON object that tells the error", "another body" if exchange.body else "no body", _head(exchange)
         )
     elif exchange.trace.headers is not None and not _is_json_type(media_type(exchange)):
-        yield Finding(
-            "Content-Type: application/json", f"Content-Type: {media_type(exchange) or '(none)'}", _head(exchange)
-        )
+        kind = media_type(exchange)
+        got, streams = f"Content-Type: {kind or '(none)'}", kind == "text/event-stream"
+        yield Finding("Content-Type: application/json", got, _head(exchange), mild=not streams)
 
 
 def _refusal(value: object) -> object:
@@ -185,7 +202,11 @@ def _refusal(value: object) -> object:
     group="transport",
     keyword="SHOULD",
     basis="standard",
-    source="RFC 6585 4; RFC 9110 10.2.3 (MAY in both; from knowledge of the RFCs)",
+    source='RFC 6585 4: a 429 "MAY include a Retry-After header"; RFC 9110 15.6.4: with a 503 "The server MAY send a '
+    'Retry-After header field", whose value 10.2.3 defines: Retry-After = HTTP-date / delay-seconds. So that only '
+    "another value is non-strict, and a missing field where the vendor announces it: Anthropic docs, Rate limits "
+    '(https://platform.claude.com/docs/en/api/rate-limits): "you will get a 429 error [...] along with a `retry-after` '
+    'header indicating how long to wait"',
     applies=("all",),
     needs=("headers",),
     good=Example(
@@ -197,7 +218,7 @@ def _refusal(value: object) -> object:
     bad=Example(
         body='{"error":{"message":"slow down","type":"rate_limit_error","code":null}}',
         status=429,
-        headers=JSON,
+        headers=(*JSON, ("Retry-After", "soon")),
         dialect="openai-chat",
     ),
 )
@@ -207,7 +228,8 @@ def retry_after(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the answer is neither a 429 nor a 503")
     value = header(exchange, "Retry-After")
     if value is None:
-        yield Finding("Retry-After", "none")
+        announced = exchange.trace.status == 429 and exchange.dialect.name in ANNOUNCED
+        yield Finding("Retry-After", "none", mild=not announced)
     elif not _seconds_or_date(value.strip()):
         yield Finding("Retry-After in seconds or as an HTTP-date", f"Retry-After: {value}")
 
