@@ -113,7 +113,7 @@ def _wants_stream(exchange: Exchange) -> bool:
     """Whether the request asks for a stream; where the dialect has no member for that, its path does."""
     if "stream" in exchange.request:
         return bool(exchange.request["stream"])
-    return "stream" not in exchange.dialect.request(ChatRequest.of("")).body
+    return exchange.streams and "stream" not in exchange.dialect.request(ChatRequest.of("")).body
 
 
 @server_rule(
