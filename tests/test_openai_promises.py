@@ -60,3 +60,21 @@ def test_more_than_the_end_is_nobodys_freedom() -> None:
     """[DONE] twice, or something behind it, contradicts itself whoever sends it."""
     assert verdict(with_delta(tail=DONE + DONE, **WRITER)).verdict == "fail"
     assert verdict(with_delta(tail=DONE + text("more"), **WRITER)).verdict == "fail"
+
+
+def test_a_documented_chunk_of_its_own() -> None:
+    """IBM's watsonx.ai, whose documented chunk has a model_id and no object, and whose streams just end, fails "
+    "nothing."""
+    head = {
+        "id": "chatcmpl-1",
+        "model_id": "ibm/granite",
+        "created": 1_700_000_000,
+        "created_at": "2026-01-01T00:00:00Z",
+    }
+    first = [choice({"role": "assistant", "content": "Hi"})]
+    body = "".join(sse({**head, "choices": found}) for found in (first, [choice({}, "stop")]))
+    found = judge(Exchange(CHAT, Trace.of(body.encode())))
+    assert {v.rule for v in found if v.verdict in ("fail", "error")} == set()
+    assert {v.rule for v in found if v.verdict == "non-strict"} >= {"OAC-001", "SEQ-006"}
+    broken = body.replace('"created":1700000000,', "")
+    assert "OAC-001" in {v.rule for v in judge(Exchange(CHAT, Trace.of(broken.encode()))) if v.verdict == "fail"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from streamgauge.dialects.bedrock._sources import CONVERSE, SMITHY
+from streamgauge.dialects.bedrock._sources import CONVERSE, GUIDE, SMITHY
 from streamgauge.dialects.bedrock.encoder import EXCEPTIONS
 from streamgauge.events import Usage
 from streamgauge.observation import Observation
@@ -49,7 +49,8 @@ def errors_are_told(seen: Observation) -> Iterator[Finding]:
     "a client reads on after messageStop",
     group="sequence",
     basis="vendor-doc",
-    source=f"{CONVERSE}: metadata, with the usage, comes behind messageStop",
+    source=f'{GUIDE}: the picture of the events has metadata behind messageStop, "once per response; usage + metrics"; '
+    '"The metadata includes the token usage in usage"',
     statement="A client reads until end of stream so that metadata (usage) is not lost.",
     known=("https://github.com/lastmile-ai/mcp-agent/issues/634",),
     faults=("",),

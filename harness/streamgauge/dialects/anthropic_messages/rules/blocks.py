@@ -159,7 +159,10 @@ def deltas_are_strings(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{TYPES}/tool_use_block.py and server_tool_use_block.py: id and name are required",
+    source=f"{TYPES}/tool_use_block.py and server_tool_use_block.py: id and name are required; Anthropic docs, Handle "
+    "tool "
+    'calls (https://platform.claude.com/docs/en/agents-and-tools/tool-use/handle-tool-calls): id is "A unique '
+    'identifier for this particular tool use block."',
     applies=ANTHROPIC,
     needs=("tools",),
     good=CALLS,

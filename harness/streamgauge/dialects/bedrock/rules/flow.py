@@ -17,7 +17,7 @@ from streamgauge.dialects.bedrock._samples import (
     stream,
     text,
 )
-from streamgauge.dialects.bedrock._sources import CONVERSE
+from streamgauge.dialects.bedrock._sources import CONVERSE, GUIDE
 from streamgauge.dialects.bedrock._view import (
     BLOCK_EVENTS,
     DELTAS,
@@ -46,9 +46,10 @@ UNION = {
     group="sequence",
     keyword="MUST",
     basis="vendor-doc",
-    source=f'{CONVERSE}: messageStart ("The start of a message"), per block contentBlockStart, contentBlockDelta, '
-    'contentBlockStop, messageStop ("The stop event for a message"), metadata. A stream without metadata, and metadata '
-    "elsewhere, count as non-strict: no sentence was found that promises them",
+    source=f'{GUIDE}: messageStart is "The start event for a message", messageStop "The stop event for the message"; '
+    '"ConverseStream streams a complete content block as a ContentBlockStartEvent event, one or more '
+    'ContentBlockDeltaEvent events, and a ContentBlockStopEvent event." A stream without metadata, and metadata '
+    "elsewhere, count as non-strict: only the picture there has it once, behind messageStop",
     applies=BEDROCK,
     known=(
         "https://github.com/maximhq/bifrost/issues/4262",

@@ -16,7 +16,7 @@ from streamgauge.dialects.cohere_chat._samples import (
     stream,
     text,
 )
-from streamgauge.dialects.cohere_chat._sources import REFERENCE
+from streamgauge.dialects.cohere_chat._sources import REFERENCE, STREAMING
 from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, ends_of, view
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
@@ -114,7 +114,9 @@ def content_is_typed(exchange: Exchange) -> Iterator[Finding]:
     group="chunk-schema",
     keyword="MUST",
     basis="vendor-doc",
-    source=f"{REFERENCE}: content has text or thinking, tool-plan-delta tool_plan, each a string",
+    source=f'{STREAMING}: "Each event generates one token through the delta.message.content.text field", '
+    "tool-plan-delta "
+    f'is "Emitted when the next token of the tool plan is generated"; {REFERENCE}: these and thinking are strings',
     applies=COHERE,
     good=HELLO,
     bad=stream(opened(), said(0, None), closed()),

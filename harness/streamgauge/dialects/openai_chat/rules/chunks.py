@@ -9,6 +9,7 @@ from typing import Any
 from streamgauge.dialects.openai_chat._samples import HELLO, WITH_USAGE, chat, chunk, sse, text, usage, whole_chunk
 from streamgauge.dialects.openai_chat._sources import CHUNK, DELTA, OPTIONS
 from streamgauge.dialects.openai_chat._view import chunks, is_filter
+from streamgauge.dialects.openai_chat.profiles import FINISH_REASONS
 from streamgauge.evidence import brief
 from streamgauge.rules import Example, Exchange, Finding, server_rule
 from streamgauge.wire import elements
@@ -16,16 +17,6 @@ from streamgauge.wire import elements
 REQUIRED = ("id", "object", "created", "model", "choices")
 OBJECT = "chat.completion.chunk"
 REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
-VENDOR_REASONS = {
-    "error": "OpenRouter and Mistral",
-    "model_length": "Mistral",
-    "insufficient_system_resource": "DeepSeek",
-    "sensitive": "Z.ai",
-    "network_error": "Z.ai",
-    "model_context_window_exceeded": "Z.ai",
-    "eos": "Together",
-}
-"""Words beyond OpenAI's that vendors document for their own service, so that using them breaks no promise."""
 
 
 @server_rule(
@@ -35,7 +26,9 @@ VENDOR_REASONS = {
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CHUNK}: required are id, choices, created, model, object. What states nothing of the completion, as "
-    "Azure's filter results and what gateways add, counts as non-strict: OpenAI may add event types, too",
+    "Azure's filter results and what gateways add, counts as non-strict: OpenAI may add event types, too. So does no "
+    "object beside a model_id: IBM documents a chunk of its own without one (watsonx.ai, TextChatStreamItem, "
+    "https://ibm.github.io/watsonx-ai-node-sdk)",
     applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/ROCm/ATOM/issues/1711",
@@ -51,9 +44,13 @@ def required_members(exchange: Exchange) -> Iterator[Finding]:
         missing = [name for name in REQUIRED if name not in value]
         if missing:
             got = f"no {', '.join(missing)}"
-            yield Finding(
-                "id, object, created, model, choices", got, span, mild=is_filter(value) or not _is_chunk(value)
-            )
+            mild = is_filter(value) or not _is_chunk(value) or _is_watsonx(value, missing)
+            yield Finding("id, object, created, model, choices", got, span, mild=mild)
+
+
+def _is_watsonx(value: dict[str, Any], missing: list[str]) -> bool:
+    """Whether a chunk is IBM's own: object is none of its members, and model a copy of model_id that may be missing."""
+    return "model_id" in value and set(missing) <= {"object", "model"}
 
 
 def _is_chunk(value: dict[str, Any]) -> bool:
@@ -133,7 +130,7 @@ def choice_members(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CHUNK}: finish_reason is one of {', '.join(REASONS)}. Words that another vendor documents for its own "
-    f'service ({", ".join(VENDOR_REASONS)}) count as non-strict, and so does "" in the place of null',
+    f'service ({", ".join(FINISH_REASONS)}) count as non-strict, and so does "" in the place of null',
     applies=("openai-chat",),
     known=(
         "https://github.com/ollama/ollama/issues/4357",
@@ -150,7 +147,7 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for finishes in chunks(exchange).finishes.values():
         for reason, span in finishes:
             if not isinstance(reason, str) or reason not in REASONS:
-                documented = isinstance(reason, str) and (reason in VENDOR_REASONS or not reason)
+                documented = isinstance(reason, str) and (reason in FINISH_REASONS or not reason)
                 yield Finding(" | ".join(REASONS), brief(reason), span, mild=documented)
 
 
