@@ -24,6 +24,7 @@ from streamgauge.measurement.metrics import StreamMetrics
 from streamgauge.measurement.result_files import load
 from streamgauge.measurement.results import BenchResult
 from streamgauge.measurement.summaries import outcomes, rates, summarise
+from streamgauge.provider import get_provider
 from streamgauge.registry import get_dialect
 from streamgauge.server import ReplayServer
 from streamgauge.server.standalone import paced
@@ -170,9 +171,10 @@ def test_library_retries_are_off(tmp_path: Path, server: ReplayServer) -> None:
     """A server that always fails gets one request for each stream."""
     mount = server.mount(paced(CHAT, [0.0]).but(status=503))
     options = ["--base-url", mount.base_url, "--concurrency", "1", "--runs", "1", "--requests", "2"]
-    _, found = measured(tmp_path, *options)
+    done, found = measured(tmp_path, *options)
     streams = [s for t in found.targets for s in t.streams]
     assert [s.outcome for s in streams] == ["refused"] * 6
+    assert "nothing was measured" in str(done.exception), "a refusal may be the call's own fault: exit code 2"
     assert sum(r.method == "POST" for r in mount.requests) == 9  # with one of warm-up on each path
 
 
@@ -180,13 +182,13 @@ def test_library_retries_are_off(tmp_path: Path, server: ReplayServer) -> None:
 def test_streams_that_are_not_whole_are_no_success(
     tmp_path: Path, server: ReplayServer, change: dict[str, Any], outcome: str
 ) -> None:
-    """A backend that always truncates, or breaks the connection, has nothing measured: exit code 2, with the count."""
+    """A backend that always truncates, or breaks the connection, falls short: exit code 1, with the count."""
     whole = paced(CHAT, [0.0] * 4)
     mount = server.mount(whole.but(pieces=whole.pieces[:3], **change))
     options = ["--base-url", mount.base_url, "--concurrency", "1", "--mode", "wire,sync"]
     done, found = measured(tmp_path, *SMALL, *options)
-    assert done.exception is not None
-    assert f"no stream was complete (12 {outcome})" in str(done.exception)
+    assert done.return_value == 1, done.exception
+    assert f"failed: no stream was complete (12 {outcome})" in done.output
     assert {s.outcome for t in found.targets for s in t.streams} == {outcome}
 
 
@@ -226,6 +228,14 @@ def test_nobody_there() -> None:
     assert done.returncode == 2
     assert "nothing answers at http://127.0.0.1:9/v1" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not get_provider("mistralai").missing, reason="mistralai is installed")
+def test_a_library_that_is_missing_is_named_once() -> None:
+    """One line with the command that installs it, exit code 2."""
+    done = run("mistralai")
+    assert done.returncode == 2
+    assert done.stderr.count("not installed") == len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

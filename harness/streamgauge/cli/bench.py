@@ -126,7 +126,11 @@ def _write(result: BenchResult, options: dict[str, Any]) -> None:
 
 
 def _judged(result: BenchResult, limits: list[Threshold]) -> int:
-    """The exit code; thresholds that were passed are named."""
+    """The exit code; thresholds that were passed are named, and that no stream was complete.
+
+    A backend that refused every request may have been asked wrongly: nothing was measured. One that answered, and
+    brought no answer to its end, has fallen short.
+    """
     from streamgauge.errors import StreamgaugeError
     from streamgauge.measurement.summaries import outcomes
     from streamgauge.measurement.thresholds import judge
@@ -140,7 +144,11 @@ def _judged(result: BenchResult, limits: list[Threshold]) -> int:
     if not any(stream.succeeded for stream in streams):
         found = ", ".join(f"{n} {name}" for name, n in outcomes(streams).items() if n)
         first = next((stream.error for stream in streams if stream.error), "")
-        raise StreamgaugeError(f"nothing was measured: no stream was complete ({found}){f': {first}' if first else ''}")
+        sentence = f"no stream was complete ({found}){f': {first}' if first else ''}"
+        if all(stream.outcome == "refused" for stream in streams):
+            raise StreamgaugeError(f"nothing was measured: {sentence}")
+        click.echo(f"failed: {sentence}", err=True)
+        return 1
     return 1 if failed else 0
 
 

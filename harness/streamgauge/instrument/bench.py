@@ -105,14 +105,13 @@ class _Bench:
                     self._once(entry, index)
 
     def _installed(self) -> list[ProviderSpec]:
-        found = []
-        for spec in self._plan.specs:
-            if spec.missing:
-                self._note(f"{spec.name} needs {', '.join(spec.missing)}, not installed: {spec.install}")
-            else:
-                found.append(spec)
-        if not found:
-            raise UnavailableError("; ".join(self._notes) or "no provider was named")
+        missing = [spec for spec in self._plan.specs if spec.missing]
+        told = [f"{spec.name} needs {', '.join(spec.missing)}, not installed: {spec.install}" for spec in missing]
+        found = [spec for spec in self._plan.specs if not spec.missing]
+        if not found:  # said once: as the error
+            raise UnavailableError("; ".join(told) or "no provider was named")
+        for text in told:
+            self._note(text)
         return found
 
     def _open(self, specs: Sequence[ProviderSpec], stages: dict[str, Stage], stack: ExitStack) -> Iterator[Subject]:
