@@ -413,6 +413,10 @@ ERRORS: dict[str, tuple[bytes, StreamError]] = {
     "event: error with an error member": (sse({"error": {"message": "it broke"}}, "error"), StreamError("it broke")),
     "event: error with a text": (b"event: error\ndata: it broke\n\n", StreamError("it broke")),
     "event: error with a JSON string": (sse("it broke", "error"), StreamError("it broke")),
+    "Text Generation Inference's": (
+        sse({"error": "it broke", "error_type": "validation"}),
+        StreamError("it broke", error_type="validation"),
+    ),
     "FastAPI's body": (sse({"detail": "it broke"}), StreamError("it broke")),
     "a bare message": (sse({"message": "it broke", "code": "boom"}), StreamError("it broke", "boom")),
     "MiniMax's": (sse({"base_resp": {"status_code": 1004, "status_msg": "no"}}), StreamError("no", "1004")),

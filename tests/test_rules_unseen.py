@@ -48,6 +48,12 @@ def called(*entries: dict[str, Any], finish: str = "tool_calls") -> str:
     return chunk(ROLE) + "".join(chunk({"tool_calls": [e]}) for e in entries) + chunk({}, finish) + DONE
 
 
+def completion(said: str, finish: str | None, **members: Any) -> str:
+    """A chunk of a legacy completion."""
+    choice = {"index": 0, "text": said, "logprobs": None, "finish_reason": finish, **members}
+    return sse({"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [choice]})
+
+
 FIRST = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}
 MORE = {"index": 0, "function": {"arguments": "{}"}}
 WHOLE = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -199,6 +205,13 @@ OTHERS: dict[str, tuple[str, str | bytes]] = {
     ),
     "a new part": ("gemini-generate", gem.sse(gem.response({"futurePart": {"x": 1}}), LAST)),
     "a response of new members": ("gemini-generate", gem.sse(gem.HELLO[0], {"future": 1}, LAST)),
+    "Azure's filter results of a legacy completion": (
+        "openai-completions",
+        sse({**NOTHING, "prompt_filter_results": [], "choices": []})
+        + completion("Hi", None, content_filter_results={})
+        + completion("", "stop", content_filter_results={})
+        + DONE,
+    ),
     "a new event of Cohere": ("cohere-chat", coh.stream(coh.event("future", x=1), coh.text("Hi"))),
     "usage in tokens only": (
         "cohere-chat",

@@ -94,7 +94,7 @@ def is_filter(chunk: dict[str, Any]) -> bool:
         return not chunk.get("choices")
     choices = elements(chunk.get("choices"))
     for choice in choices:  # a loop, because it is asked of every chunk
-        if not isinstance(choice, dict) or choice.get("delta"):
+        if not isinstance(choice, dict) or choice.get("delta") or "text" in choice:  # text: a legacy completion
             return False
         if "content_filter_offsets" not in choice and ("content_filter_results" not in choice or "delta" in choice):
             return False

@@ -11,13 +11,15 @@ from streamgauge.wire import members, text
 def stated_error(chunk: dict[str, Any]) -> Any:
     """What a chunk says of an error; None where it reports none.
 
-    OpenAI and most others: `error`, an object or a text. vLLM and Mistral: `object` is "error" and the members stand at
-    the top. Where there are no choices: FastAPI's `detail`, a bare `message`, and MiniMax's `base_resp`, whose
-    `status_code` is 0 for success (https://platform.minimax.io/docs/api-reference/text-post; a failure that was sent:
+    OpenAI and most others: `error`, an object or a text; Text Generation Inference has a text, and `error_type` beside
+    it. vLLM and Mistral: `object` is "error" and the members stand at the top. Where there are no choices: FastAPI's
+    `detail`, a bare `message`, and MiniMax's `base_resp`, whose `status_code` is 0 for success
+    (https://platform.minimax.io/docs/api-reference/text-post; a failure that was sent:
     https://github.com/MiniMax-AI/MiniMax-01/issues/37; the codes: https://platform.minimax.io/docs/api-reference/errorcode).
     """
     if error := chunk.get("error"):
-        return error
+        kind = text(chunk.get("error_type"))
+        return {"message": error, "type": kind} if kind and isinstance(error, str) else error
     if chunk.get("object") == "error":
         return chunk
     if chunk.get("choices"):

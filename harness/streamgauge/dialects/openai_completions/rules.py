@@ -47,7 +47,7 @@ HELLO = _chunk("Hello") + _chunk(" there") + _chunk("", "stop") + DONE
 )
 def object_type(exchange: Exchange) -> Iterator[Finding]:
     """object is exactly text_completion."""
-    for value, span in chunks(exchange).chunks:
+    for value, span in chunks(exchange).plain:
         if "object" in value and value["object"] != OBJECT:
             yield Finding(OBJECT, brief(value["object"]), span, mild=value["object"] in TOGETHER)
 
@@ -123,7 +123,7 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
 def identity(exchange: Exchange) -> Iterator[Finding]:
     """The identity of the completion does not change within its stream; created is in seconds."""
     first: dict[str, Any] = {}
-    for value, span in chunks(exchange).chunks:
+    for value, span in chunks(exchange).plain:
         for name, kind in (("id", str), ("created", int), ("model", str)):
             if name in value and (type(value[name]) is not kind or value[name] == ""):
                 yield Finding(f"{name}, a number" if kind is int else f"a non-empty {name}", brief(value[name]), span)
