@@ -6,13 +6,14 @@ object of an entry point in the group `streamgauge.dialects`, that defines `DIAL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from streamgauge.chat import ChatRequest
 from streamgauge.events import Event, Span
 from streamgauge.message import Message, assemble
+from streamgauge.profile import Profile
 
 Framing = Literal["sse", "ndjson", "json-array", "eventstream"]
 
@@ -94,6 +95,7 @@ class Dialect:
     base_path: what the vendor's base URL ends in ("/v1"); a vendor SDK's base URL may or may not have it.
     detect: why these first bytes look like this dialect, or None.
     finish_reasons: the words that the vendor documents for a complete answer.
+    profiles: services that speak it with members of their own, and where those stand.
     profile_of: the dialect that this one is a stricter or extended form of: its rules and faults apply here too, and
     bytes are never guessed to be of the profile, because they look the same. other_framings: what the framer takes
     beside `framing`; the first bytes tell. other_media_types: what real services of the dialect also declare.
@@ -118,7 +120,7 @@ class Dialect:
     models_path: str = ""
     models: Callable[[Sequence[str]], Any] | None = None
     auth: Auth = Auth()
-    profiles: Mapping[str, str] | None = None
+    profiles: tuple[Profile, ...] = ()
     finish_reasons: tuple[str, ...] = ()
     profile_of: str = ""
     other_framings: tuple[Framing, ...] = ()
@@ -133,10 +135,19 @@ class Dialect:
         """A fresh decoder for one stream."""
         return Decoder(self.framer(), self.interpreter())
 
+    def interpret(self, frames: Iterable[Any], size: int) -> list[Event]:
+        """All events of a whole body of that many bytes, which was framed already."""
+        interpreter = self.interpreter()
+        out: list[Event] = []
+        for frame in frames:
+            interpreter.frame(frame, out)
+        interpreter.end(size, out)
+        return out
+
     def decode(self, body: bytes) -> list[Event]:
         """All events of a whole body."""
-        decoder = self.decoder()
-        return decoder.feed(body) + decoder.eof()
+        framer = self.framer()
+        return self.interpret([*framer.feed(body), *framer.eof()], len(body))
 
     def read(self, body: bytes) -> Message:
         """The message of a whole body."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from streamgauge.events import Event, Span
 from streamgauge.message import Message, assemble
 from streamgauge.sse import ServerSentEvent
@@ -23,8 +25,7 @@ class NotApplicable(Exception):  # noqa: N818 - not an error: the reason why a r
     """Raised by a rule that has nothing to judge in this exchange; the verdict is `skip` with this reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True, gc=False):
     """One frame with the JSON value of its data; `value` is `Undecodable` where it is not JSON."""
 
     frame: Any
@@ -85,7 +86,7 @@ class Exchange:
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
-        return tuple(self.dialect.decode(self.body))
+        return tuple(self.dialect.interpret(self.frames, len(self.body)))
 
     @cached_property
     def message(self) -> Message:

@@ -54,11 +54,12 @@ class Block:
 
 @dataclass(slots=True)
 class View:
-    """told: every event but pings. blocks: in order of their starts."""
+    """told: every event but pings. blocks: in order of their starts. legacy: of the older Text Completions API."""
 
     told: list[Told] = field(default_factory=list)
     pings: list[Told] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
+    legacy: bool = False
 
     def of(self, kind: str) -> list[Told]:
         """The events of one type."""
@@ -86,7 +87,7 @@ def view(exchange: Exchange) -> View:
     found = exchange.derived(_view)
     if not found.told:
         raise NotApplicable("the stream has no event")
-    if any(t.kind == "completion" for t in found.told):
+    if found.legacy:
         raise NotApplicable("a stream of the legacy Text Completions API")
     return found
 
@@ -122,6 +123,8 @@ def _view(exchange: Exchange) -> View:
         found.told.append(told)
         if kind in BLOCK_EVENTS:
             _block(found, opened, told)
+        elif kind == "completion":
+            found.legacy = True
     return found
 
 

@@ -14,15 +14,12 @@ from streamgauge.wire import elements, members, text
 
 
 class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """One entry of `candidates`; `index` is 0 where it is missing or no whole number."""
+    """One entry of `candidates`; `index` is 0 where it is missing or no whole number, `parts` are its content's."""
 
     value: dict[str, Any]
     index: int
+    parts: list[Any]
     span: Span
-
-    @property
-    def parts(self) -> list[Any]:
-        return elements(members(self.value.get("content")).get("parts"))
 
     @property
     def reason(self) -> Any:
@@ -78,5 +75,6 @@ def _view(exchange: Exchange) -> View:
         for entry in elements(value.get("candidates")):
             if isinstance(entry, dict):
                 index = entry.get("index")
-                found.candidates.append(Candidate(entry, index if type(index) is int else 0, span))
+                parts = elements(members(entry.get("content")).get("parts"))
+                found.candidates.append(Candidate(entry, index if type(index) is int else 0, parts, span))
     return found

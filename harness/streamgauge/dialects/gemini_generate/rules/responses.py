@@ -24,6 +24,8 @@ PART: dict[str, tuple[type, ...]] = {
     "executableCode": (dict,),
     "codeExecutionResult": (dict,),
 }
+CANDIDATE: dict[str, tuple[type, ...]] = {"index": (int,)}
+CONTENT: dict[str, tuple[type, ...]] = {"role": (str,)}
 INNER: dict[str, dict[str, tuple[type, ...]]] = {
     "executableCode": {"code": (str,), "language": (str, int)},
     "codeExecutionResult": {"outcome": (str, int), "output": (str,)},
@@ -97,44 +99,48 @@ def response_objects(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("only new text", f"{again}: {brief(piece)}", candidate.span, mild=True)
 
 
-def _shape(value: dict[str, Any], span: Span) -> Iterator[Finding]:
-    if not any(name in value for name in MEMBERS):
-        yield Finding(f"one of {', '.join(MEMBERS[:3])}", brief(value), span, mild=True)
-    value = _stated(value)
-    listed = value.get("candidates", [])
+def _shape(value: dict[str, Any], span: Span) -> list[Finding]:
+    out: list[Finding] = []
+    if value.keys().isdisjoint(MEMBERS):
+        out.append(Finding(f"one of {', '.join(MEMBERS[:3])}", brief(value), span, mild=True))
+    listed = _stated(value, "candidates", [])
     if not isinstance(listed, list):
-        yield Finding("an array of candidates", brief(listed), span)
+        out.append(Finding("an array of candidates", brief(listed), span))
     for entry in elements(listed):
-        content = _stated(members(entry)).get("content", {})
-        parts = _stated(members(content)).get("parts", [])
+        content = _stated(members(entry), "content", {})
+        parts = _stated(members(content), "parts", [])
         if not isinstance(entry, dict):
-            yield Finding("a candidate that is an object", brief(entry), span)
+            out.append(Finding("a candidate that is an object", brief(entry), span))
         elif not isinstance(content, dict):
-            yield Finding("content that is an object", brief(content), span)
+            out.append(Finding("content that is an object", brief(content), span))
         elif not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
-            yield Finding("parts that are an array of objects", brief(parts), span)
+            out.append(Finding("parts that are an array of objects", brief(parts), span))
         else:
-            yield from _typed(entry, {"index": (int,)}, span)
-            yield from _typed(content, {"role": (str,)}, span)
+            _typed(entry, CANDIDATE, span, out)
+            _typed(content, CONTENT, span, out)
             for part in parts:
-                yield from _typed(part, PART, span)
-                for name, kinds in INNER.items():
-                    yield from _typed(members(part.get(name)), kinds, span)
-    feedback = value.get("promptFeedback", {})
-    yield from _typed(value, {"promptFeedback": (dict,)}, span)
-    yield from _typed(members(feedback), {"blockReason": (str, int)}, span)
+                _typed(part, PART, span, out)
+                for name in INNER:
+                    if name in part:
+                        _typed(members(part[name]), INNER[name], span, out)
+    if (feedback := value.get("promptFeedback")) is not None:
+        _typed(value, {"promptFeedback": (dict,)}, span, out)
+        _typed(members(feedback), {"blockReason": (str, int)}, span, out)
+    return out
 
 
-def _stated(value: dict[str, Any]) -> dict[str, Any]:
-    """The members that are not null, which in ProtoJSON is the same as not being there."""
-    return {name: member for name, member in value.items() if member is not None}
+def _stated(value: dict[str, Any], name: str, default: Any) -> Any:
+    """A member; one that is null is in ProtoJSON the same as not being there."""
+    member = value.get(name)
+    return default if member is None else member
 
 
-def _typed(value: dict[str, Any], kinds: dict[str, tuple[type, ...]], span: Span) -> Iterator[Finding]:
+def _typed(value: dict[str, Any], kinds: dict[str, tuple[type, ...]], span: Span, out: list[Finding]) -> None:
     """A finding for each member of another type; ProtoJSON lets every one of them be missing."""
-    for name, known in kinds.items():
-        if value.get(name) is not None and type(value[name]) not in known:
-            yield Finding(f"{name}, {' or '.join(WORDS[k] for k in known)}", f"{name} {brief(value[name])}", span)
+    for name, member in value.items():
+        if name in kinds and member is not None and type(member) not in kinds[name]:
+            known = " or ".join(WORDS[k] for k in kinds[name])
+            out.append(Finding(f"{name}, {known}", f"{name} {brief(member)}", span))
 
 
 @server_rule(
