@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from streamgauge.engine import MOST_FINDINGS, judge, shown
-from streamgauge.registry import get_dialect
+from streamgauge.events import End, Event, Finish, Start, TextDelta
+from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, Verdict, rules_for, server_rule
+from streamgauge.sse import Frame, SSEDecoder
 from streamgauge.trace import Trace
 
 BODY = b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
@@ -173,3 +177,64 @@ def test_statement_is_the_docstring() -> None:
     """A rule is stated where it is judged."""
     assert rule(one).statement == "One departure."
     assert rule(one, statement="Said apart.").statement == "Said apart."
+
+
+def plain(name: str, texts: int) -> bytes:
+    """A plain answer of so many pieces of text."""
+    dialect = get_dialect(name)
+    said: list[Event] = [Start("chatcmpl-1", "m"), *(TextDelta(f" word{n}") for n in range(texts))]
+    return b"".join(dialect.encode([*said, Finish(next(iter(dialect.finish_reasons), "stop")), End("complete")]))
+
+
+def calls_to_judge(name: str, texts: int, rules: list[Rule] | None = None) -> int:
+    """How many functions, ours and built in, are called to judge a plain answer (by default by all rules)."""
+    calls = 0
+
+    def count(frame: FrameType, kind: str, argument: object) -> None:
+        nonlocal calls
+        calls += kind in ("call", "c_call")
+
+    exchange = Exchange(get_dialect(name), Trace.of(plain(name, texts)))
+    sys.setprofile(count)
+    try:
+        judge(exchange, rules)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("name", all_dialects())
+def test_judging_is_linear(name: str) -> None:
+    """Twice as many events more are twice as many calls more, whichever rules a dialect has."""
+    calls_to_judge(name, 5)  # what is looked up only once
+    small, middle, large = (calls_to_judge(name, texts) for texts in (100, 200, 400))
+    assert middle - small > 1_000
+    assert large - middle < 2.1 * (middle - small)
+
+
+def test_a_quadratic_rule_would_be_seen() -> None:
+    """The counter of the test above sees a rule that looks at each pair of events."""
+
+    def pairs(exchange: Exchange) -> Iterator[Finding]:
+        for a in exchange.objects:
+            for b in exchange.objects:
+                if a[0].get("x") != b[0].get("x"):
+                    yield Finding("e", "g")
+
+    small, middle, large = (calls_to_judge("openai-chat", texts, [rule(pairs)]) for texts in (100, 200, 400))
+    assert large - middle > 3 * (middle - small)
+
+
+def test_a_body_is_framed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rules look at the same frames, and so does what reads the events from them."""
+    sizes: list[int] = []
+    feed = SSEDecoder.feed
+
+    def noted(self: SSEDecoder, chunk: bytes) -> list[Frame]:
+        sizes.append(len(chunk))
+        return feed(self, chunk)
+
+    body = plain("openai-chat", 200)
+    monkeypatch.setattr(SSEDecoder, "feed", noted)
+    judge(Exchange(get_dialect("openai-chat"), Trace.of(body)))
+    assert sizes == [len(body)]
