@@ -118,9 +118,10 @@ def framed_by_chunks(exchange: Exchange) -> Iterator[Finding]:
     "caching is off",
     group="transport",
     keyword="SHOULD",
-    basis="standard",
-    source="RFC 9111 5.2.2.5; WHATWG HTML 9.2.7 Authoring notes "
-    "(https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes)",
+    basis="de-facto",
+    source="de facto: what vendors send. No standard asks a server for it: RFC 9111 5.2.2.4 and 5.2.2.5 say what "
+    'no-cache and no-store mean, and RFC 9110 9.3.3 that "Responses to POST requests are only cacheable when they '
+    'include explicit freshness information"',
     applies=("all",),
     needs=("headers",),
     known=("https://github.com/ggml-org/llama.cpp/issues/20872",),
