@@ -184,9 +184,9 @@ def _bare_events(body: bytes) -> Iterator[tuple[str, Span]]:
     group="sse-framing",
     keyword="SHOULD",
     basis="standard",
-    source=f'WHATWG HTML 9.2.7 Authoring notes ({WHATWG}#authoring-notes): "Legacy proxy servers are known to, in certain '
-    "cases, drop HTTP connections after a short timeout. To protect against such proxy servers, authors can include a "
-    "comment line (one starting with a ':' character) every 15 seconds or so.\"",
+    source=f'WHATWG HTML 9.2.7 Authoring notes ({WHATWG}#authoring-notes): "Legacy proxy servers are known to, in '
+    "certain cases, drop HTTP connections after a short timeout. To protect against such proxy servers, authors can "
+    "include a comment line (one starting with a ':' character) every 15 seconds or so.\"",
     applies=("sse",),
     needs=("timing",),
     known=("https://github.com/ogx-ai/ogx/issues/6007",),
