@@ -275,6 +275,10 @@ NOT_FINDINGS = {
     ("sseclient-py", "SEQ-010"): "it knows nothing of terminators, and does not claim to",
     ("httpx-sse", "SEQ-010"): "it knows nothing of terminators, and does not claim to",
     ("litellm-gemini", "SSE-014"): "the same as its comments",
+    **dict.fromkeys(
+        (("huggingface-text", rule) for rule in ("SEQ-010", "SSE-001", "SSE-008", "SSE-011")),
+        "the same lines are read as for its chat",
+    ),
 }
 """What fails by the matrix and has no page, and why. Nor have line ends of CR alone, half events at the end of the
 bytes and TLS without close_notify, which no service sends today or which whole platforms take so."""

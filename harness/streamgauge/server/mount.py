@@ -74,7 +74,8 @@ class Mount:
 
     def plan(self, received: Received) -> Plan:
         """What a request gets; called in the server's thread."""
-        path = without_query(received.path)
+        # The path below the mount's own, which is what the API's is.
+        path = without_query(received.path).removeprefix(f"/m/{self.url.rpartition('/')[2]}") or "/"
         if received.method in ("GET", "HEAD"):
             models = models_of(path, self.script.dialect.name if isinstance(self.script, Script) else DEFAULT_DIALECT)
             if models is not None:

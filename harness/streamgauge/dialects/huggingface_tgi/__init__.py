@@ -41,6 +41,6 @@ DIALECTS = (
         paths=(r"/generate_stream$", r"^/$"),
         keepalive=b": keep-alive\n\n",
         auth=Auth(env="HF_TOKEN"),
-        finish_reasons=("length", "eos_token", "stop_sequence"),
+        finish_reasons=("eos_token", "length", "stop_sequence"),
     ),
 )

@@ -21,7 +21,7 @@ from streamgauge.vocabulary import may_be_new
 from streamgauge.wire import members, text
 
 APPLIES = ("huggingface-tgi",)
-REASONS = ("length", "eos_token", "stop_sequence")
+REASONS = ("eos_token", "length", "stop_sequence")
 ASKED = {"inputs": "Hi", "parameters": {"details": True}}
 
 
