@@ -18,6 +18,7 @@ from streamgauge.dialects.openai_chat.encoder import (
     encode_models,
     encode_request,
 )
+from streamgauge.dialects.openai_chat.profiles import PROFILES
 from streamgauge.sse import SSEDecoder
 
 _CHUNK = re.compile(rb'"object"\s*:\s*"chat\.completion\.chunk"')
@@ -57,5 +58,6 @@ DIALECTS = (
         models=encode_models,
         auth=Auth(env="OPENAI_API_KEY"),
         finish_reasons=("stop", "length", "tool_calls", "content_filter", "function_call"),
+        profiles=PROFILES,
     ),
 )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from streamgauge.dialects.openai_chat.decoder import DONE
+from streamgauge.dialects.openai_chat.profiles import BOUND
 from streamgauge.events import Span
 from streamgauge.evidence import streamed
 from streamgauge.rules import Exchange, NotApplicable, is_event
@@ -60,6 +61,13 @@ class View:
     def finished(self) -> bool:
         """Whether every choice that appeared has a finish_reason."""
         return bool(self.finishes) and all(self.finishes.values())
+
+    def strange(self) -> list[str]:
+        """Members of chunks, choices and deltas of a service that is not known to be bound by OpenAI's sentences."""
+        seen = {name for value, _ in self.chunks for name in value}
+        for part in self.parts:
+            seen |= part.choice.keys() | part.delta.keys()
+        return sorted(seen - BOUND)
 
 
 def view(exchange: Exchange) -> View:

@@ -206,7 +206,7 @@ class ChatInterpreter:
                 self._finish(reason, number, span, out)
             if error := choice.get("error"):  # OpenRouter's reference, StreamingChoice: "error?: ErrorResponse"
                 self._error(error, span, out)
-            # Moonshot's guide to streaming (see _promises): "`usage` is nested inside `choices[0]` of the last chunk".
+            # Moonshot's guide to streaming (see profiles): "`usage` is nested inside `choices[0]` of the last chunk".
             if "usage" in choice and not self._usage:
                 self._stated(choice["usage"], "choices[].usage", span, out)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import CREATED, DONE, sse
 from streamgauge.dialects.openai_chat._view import chunks
-from streamgauge.dialects.openai_chat.rules.chunks import VENDOR_REASONS
+from streamgauge.dialects.openai_chat.profiles import FINISH_REASONS
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, server_rule
 
@@ -103,7 +103,7 @@ def finish_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     for finishes in chunks(exchange).finishes.values():
         for reason, span in finishes:
             if not isinstance(reason, str) or reason not in REASONS:
-                documented = isinstance(reason, str) and (reason in VENDOR_REASONS or not reason)
+                documented = isinstance(reason, str) and (reason in FINISH_REASONS or not reason)
                 yield Finding(" | ".join(REASONS), brief(reason), span, mild=documented)
 
 

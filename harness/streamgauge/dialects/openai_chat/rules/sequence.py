@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamgauge.dialects.openai_chat._promises import strange_members
 from streamgauge.dialects.openai_chat._samples import (
     CALLS,
     DONE,
@@ -193,7 +192,7 @@ def done_once(exchange: Exchange) -> Iterator[Finding]:
     if not found.done and not found.errors:
         whole(exchange)
         size = len(exchange.body)
-        strange = strange_members(exchange)
+        strange = found.strange()
         got = "the end of the body without it"
         got += f"; {', '.join(strange[:3])}: a service that may not have promised it" if strange else ""
         yield Finding("data: [DONE]", got, (max(0, size - 80), size), mild=bool(strange))
