@@ -316,26 +316,68 @@ def test_a_server_that_ignores_n(mounted: Callable[..., Mount], tmp_path: Path, 
     assert code == (verdict == "fail")
 
 
-def test_a_whole_answer_is_not_judged_as_a_stream(mounted: Callable[..., Mount], tmp_path: Path) -> None:
-    """Gemini's request says by its path that it wants no stream: its answer is one object, and that is right."""
-    gemini = get_dialect("gemini-generate")
+GEMINI = get_dialect("gemini-generate")
+
+
+def gemini_server(received: Received) -> Script:
+    """A server of Gemini's API: events with alt=sse, without it one array, and one object where no stream is wanted."""
     part = {"content": {"role": "model", "parts": [{"text": "Hello"}]}, "finishReason": "STOP", "index": 0}
     usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
-    value = {"candidates": [part], "usageMetadata": usage, "modelVersion": "m", "responseId": "r"}
+    head = {"modelVersion": "m", "responseId": f"r-{len(received.body)}"}
+    body = json.dumps({"candidates": [part], "usageMetadata": usage, **head}).encode()
+    if ":stream" not in received.path:
+        return answer(body)
+    if "alt=sse" not in received.path:
+        return answer(b"[" + body + b"]")
+    return Script(dialect=GEMINI, pieces=(Piece(b"data: " + body + b"\r\n\r\n"),), headers=STREAM)
 
-    def server(received: Received) -> Script:
-        body = json.dumps(value).encode()
-        if ":stream" not in received.path:
-            return answer(body)
-        return Script(dialect=gemini, pieces=(Piece(b"data: " + body + b"\r\n\r\n"),), headers=STREAM)
 
+def test_a_whole_answer_is_not_judged_as_a_stream(mounted: Callable[..., Mount], tmp_path: Path) -> None:
+    """Gemini's request says by its path that it wants no stream: its answer is one object, and that is right."""
     report = tmp_path / "out.json"
-    mount = mounted(server)
-    assert main(["check", mount.url + "/v1beta", "--dialect", gemini.name, "--model", "m", "--json", str(report)]) == 0
+    url = mounted(gemini_server).url + "/v1beta"
+    assert main(["check", url, "--dialect", GEMINI.name, "--model", "m", "--json", str(report)]) == 0
     for rule in ("GEM-001", "HTTP-008"):
         judged = outcomes(report, rule)
         assert "plain" in judged
         assert not [case for case in judged if case.endswith(".twin")]
+
+
+def test_both_framings_are_asked_for(mounted: Callable[..., Mount], tmp_path: Path) -> None:
+    """Gemini streams events with alt=sse and an array without: either is judged, and a key in the URL goes along."""
+    report = tmp_path / "out.json"
+    mount = mounted(gemini_server)
+    words = ["--dialect", GEMINI.name, "--model", "m", "--json", str(report)]
+    assert main(["check", f"{mount.url}/v1beta?key=a-key-in-the-url", *words]) == 0
+    assert outcomes(report, "GEM-001")["plain"] == outcomes(report, "GEM-001")["no-query"] == "pass"
+    asked = [r.path.partition("?")[2] for r in mount.requests if ":stream" in r.path]
+    assert all(query.endswith("key=***") or query.endswith("key=a-key-in-the-url") for query in asked)
+    assert sum(query.startswith("alt=sse&") for query in asked) == len(asked) - 1
+    assert "a-key-in-the-url" not in report.read_text()
+
+
+def test_what_was_answered_is_kept(
+    mounted: Callable[..., Mount], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer is a file without the key, and judged again as a file it breaks the rules that it broke."""
+
+    def no_end(received: Received) -> Script:
+        script = good_server(received)
+        return script.but(pieces=script.pieces[:-1]) if script.headers == STREAM else script
+
+    kept, report = tmp_path / "kept", tmp_path / "out.json"
+    words = ["--model", "m", "--api-key", KEY, "--keep", str(kept), "--json", str(report)]
+    assert main(["check", mounted(no_end).base_url, *words]) == 1
+    live = {case for case, verdict in outcomes(report, "SEQ-006").items() if verdict == "fail"}
+    files = sorted(map(str, kept.glob("openai-chat/*.json")))
+    assert (kept / "openai-chat" / "plain.twin.http").read_bytes().endswith(completion({"model": "m"}))
+    assert not [path for path in kept.rglob("*.*") if KEY.encode() in path.read_bytes()]
+    assert main(["check", *files, "--json", str(report)]) == 1
+    assert {case for case, verdict in outcomes(report, "SEQ-006").items() if verdict == "fail"} == live
+    assert {"plain", "stop", "tools"} <= live
+    capsys.readouterr()
+    assert main(["check", files[0], "--keep", str(kept)]) == 2
+    assert "--keep is for endpoints" in one_error(capsys)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def test_no_url(base_url: str) -> None:
 def test_query_stays_behind_the_path() -> None:
     """A base URL with a query (Azure's api-version) keeps it at the end."""
     assert join_url("https://x.example/v1/?a=b", "/chat/completions") == "https://x.example/v1/chat/completions?a=b"
+    assert join_url("https://x.example/v1beta?key=b", "/m:s?alt=sse") == "https://x.example/v1beta/m:s?alt=sse&key=b"
 
 
 def test_404_below_a_base_url_without_its_base_path(server: ReplayServer) -> None:

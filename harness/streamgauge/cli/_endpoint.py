@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamgauge.cli._output import note
@@ -16,6 +17,7 @@ from streamgauge.probe import (
     Target,
     exchanges,
     first_model,
+    keep,
     need_base_url,
     plays_by_heart,
     probes,
@@ -79,6 +81,9 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
             note(f"{subject}: asking {model}, the first model that it lists")
     target = Target(base_url=url, dialect=dialect, model=model, api_key=key, timeout=options.timeout)
     made = _ask(target, found)
+    if options.keep:
+        for exchange in made:
+            keep(exchange, Path(options.keep), subject)
     if plays_by_heart(made):
         found.notes.append(f"{subject}: {REPLAYED}")
         made = without_requests(made)

@@ -33,6 +33,7 @@ class Options:
     model: str | None = None
     api_key: str | None = None
     timeout: float = 60.0
+    keep: str | None = None
     rules: tuple[str, ...] = ()
 
     def chosen(self, dialect: Dialect) -> list[Rule]:
@@ -71,6 +72,9 @@ class Findings:
     metavar="SECONDS",
     help="Silence after which a read ends.",
 )
+@click.option(
+    "--keep", metavar="FOLDER", help="Keep what an endpoint answers: `check FOLDER/*/*.json` judges it again."
+)
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Judge by this rule only; may be repeated.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what passed, and what was not judged and why.")
 @json_option
@@ -84,6 +88,7 @@ def command(
     model: str | None,
     api_key: str | None,
     timeout: float,
+    keep: str | None,
     rules: tuple[str, ...],
     verbose: bool,
     json_file: str | None,
@@ -99,7 +104,9 @@ def command(
     Exit code 0: nothing failed. 1: a rule that a standard or the vendor's documents state was broken. 2: the call
     was wrong, or nothing could be judged.
     """
-    options = Options(dialect=dialect, base_url=base_url, model=model, api_key=api_key, timeout=timeout, rules=rules)
+    options = Options(
+        dialect=dialect, base_url=base_url, model=model, api_key=api_key, timeout=timeout, keep=keep, rules=rules
+    )
     _checked(options, targets)
     found = Findings([], [], [])
     started = now()
@@ -130,7 +137,11 @@ def command(
 def _checked(options: Options, targets: tuple[str, ...]) -> None:
     """Raise StreamgaugeError for names that are not there, before anything is asked or read."""
     if options.base_url and (others := [name for name in targets if not is_provider(name)]):
-        raise StreamgaugeError(f"--base-url goes with the name of a provider (streamgauge providers), not {others[0]}")
+        raise StreamgaugeError(
+            f"--base-url goes with the name of a provider (streamgauge providers), not {others[0]}{_close(others[0])}"
+        )
+    if options.keep and not any(is_url(name) or is_provider(name) for name in targets):
+        raise StreamgaugeError("--keep is for endpoints: what files hold is kept already")
     if options.dialect == FRAMING_ONLY:
         raise StreamgaugeError("sse is a framing: rules are for a dialect, name one (streamgauge dialects)")
     if options.dialect:
@@ -217,5 +228,9 @@ def _no_such(name: str) -> str:
         return f"{name} is neither a file nor an http URL: give one like http://localhost:8000/v1"
     if ":" in name or name.startswith("localhost"):
         return f"no such file: {name}; if it is an endpoint, give its URL: http://{name}"
+    return f"no such file: {name}{_close(name)}"
+
+
+def _close(name: str) -> str:
     close = difflib.get_close_matches(name, all_providers(), n=1)
-    return f"no such file: {name}" + (f"; did you mean the provider {close[0]!r}?" if close else "")
+    return f"; did you mean the provider {close[0]!r}?" if close else ""

@@ -7,6 +7,7 @@ what is not a request at all, and a caller who goes away. Each request is sent o
 from __future__ import annotations
 
 from streamgauge.probe.endpoint import NO_SUCH_MODEL, Target, first_model, need_base_url
+from streamgauge.probe.keeping import keep
 from streamgauge.probe.replayed import REPLAYED, plays_by_heart, without_requests
 from streamgauge.probe.requests import Probe, probes
 from streamgauge.probe.sending import exchanges
@@ -18,6 +19,7 @@ __all__ = [
     "Target",
     "exchanges",
     "first_model",
+    "keep",
     "need_base_url",
     "plays_by_heart",
     "probes",

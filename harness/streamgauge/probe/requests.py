@@ -26,6 +26,7 @@ class Probe:
     """One request; `name` is the case of its verdicts.
 
     twin: it is asked without streaming too, and the answers are compared. spoil: what is sent instead of its JSON.
+    bare: the query of the dialect's path is left off, which asks for its other framing.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Probe:
     twin: bool = False
     stop_after: int | None = None
     spoil: Callable[[bytes], bytes] | None = None
+    bare: bool = False
 
 
 def probes(dialect: Dialect, model: str) -> tuple[Probe, ...]:
@@ -59,6 +61,7 @@ def probes(dialect: Dialect, model: str) -> tuple[Probe, ...]:
         Probe(name="parallel-tools", request=cities),
         Probe(name="two-choices", request=replace(plain, n=2), twin=True),
         Probe(name="logprobs", request=replace(plain, logprobs=True), twin=True),
+        Probe(name="no-query", request=plain, bare=True),
         Probe(name="bad-json", request=plain, spoil=lambda content: content[: len(content) // 2]),
         Probe(name="unknown-model", request=replace(plain, model=NO_SUCH_MODEL)),
         Probe(name="no-messages", request=replace(plain, messages=())),
@@ -87,6 +90,8 @@ def _expressible(wanted: tuple[Probe, ...], dialect: Dialect) -> Iterator[Probe]
         "unknown-model": {"model": plain.model},
     }
     for probe in wanted:
+        if probe.bare and "?" not in dialect.request(plain).path:
+            continue
         bare = replace(probe.request, **without.get(probe.name, {}))
         if probe.name not in without or dialect.request(bare) != dialect.request(probe.request):
             yield probe

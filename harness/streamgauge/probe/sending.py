@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import httpx2
 
 from streamgauge.chat import ChatRequest
-from streamgauge.dialect import Dialect
+from streamgauge.dialect import Dialect, WireRequest
 from streamgauge.message import Message
 from streamgauge.probe.endpoint import Target, require_endpoint
 from streamgauge.probe.requests import Probe, probes
@@ -84,13 +84,23 @@ def _send(target: Target, probe: Probe) -> Trace:
         return _send_spoilt(target, probe.request, probe.spoil)
     return fetch(
         target.base_url,
-        target.dialect,
+        _without_query(target.dialect) if probe.bare else target.dialect,
         probe.request,
         api_key=target.api_key,
         timeout=target.timeout,
         stop_after=probe.stop_after,
         deadline=5 * target.timeout,
     )
+
+
+def _without_query(dialect: Dialect) -> Dialect:
+    """The dialect, asking at its path alone."""
+
+    def request(asked: ChatRequest) -> WireRequest:
+        wire = dialect.request(asked)
+        return replace(wire, path=wire.path.partition("?")[0])
+
+    return replace(dialect, request=request)
 
 
 def _send_spoilt(target: Target, request: ChatRequest, spoil: Callable[[bytes], bytes]) -> Trace:

@@ -31,6 +31,7 @@ def join_url(base_url: str, path: str) -> str:
     Raises StreamgaugeError where the base URL is not an absolute http or https URL.
     """
     base, mark, query = base_url.partition("?")
+    mark = "&" if mark and "?" in path else mark
     try:
         url = httpx2.URL(base.rstrip("/") + path + mark + query)
         url.host.encode("idna")  # what the resolver does first: empty and overlong labels fail there
