@@ -41,7 +41,9 @@ DEPARTURES = {
     "rest that of OpenRouter behind it",
     ("OAC-012", "huggingface"): TGI + '"A unique identifier for the chat completion."; 5 of 15 send ""',
     ("OCP-002", "traceloop-hub"): HUB + "a completion's choice requires index and text; its last chunk is a chat delta",
-    ("SEQ-006", "huggingface"): TGI + DONE + "; TGI 1.4 sends none (2 of 15), which its makers mended as a fault: "
+    ("SEQ-006", "huggingface"): TGI
+    + DONE
+    + "; TGI 1.4 sends none (2 of 15, of which one has members that bind nobody), which its makers mended as a fault: "
     "https://github.com/huggingface/text-generation-inference/pull/2221",
     ("SEQ-006", "perplexity"): SONAR + '"Streaming works exactly like OpenAI\'s API"; OpenAI: ' + DONE + "; 2 of 2 "
     "send none",
