@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from streamgauge.engine import judge
 from streamgauge.events import TextDelta
 from streamgauge.ideal import ideal
+from streamgauge.observation import Observation
 from streamgauge.registry import get_dialect
 from streamgauge.rulebook.client_judging import changed, dies, loses_an_event
 from streamgauge.rules import Exchange, Rule, get_rule, rulebook
@@ -152,6 +155,27 @@ def client_verdict(rule_id: str, fault: str, damage: Any, case: str = "openai-ch
 def test_a_redirect_that_may_become_a_get(fault: str, expected: str) -> None:
     """What RFC 9110 lets a client do with a 301, 302 or 303 is only noted."""
     assert client_verdict("HTTP-018", fault, loses_an_event) == expected
+
+
+def test_a_key_for_another_host_is_told() -> None:
+    """A redirect to another host's name takes no key along, under whatever header; to the same host it may."""
+
+    def following(host: str, *names: str) -> Callable[[Observation], Observation]:
+        def damage(seen: Observation) -> Observation:
+            method, path, _, body = seen.served.requests[0]
+            first, again = {"host": "127.0.0.1:1", "x-api-key": "***"}, {"host": host, **dict.fromkeys(names, "***")}
+            requests = ((method, path, first, body), (method, path, again, body))
+            return replace(seen, served=replace(seen.served, requests=requests))
+
+        return damage
+
+    for host, names, expected in (
+        ("localhost:1", ("x-api-key",), "non-strict"),
+        ("localhost:1", ("authorization", "accept"), "non-strict"),
+        ("localhost:1", ("accept",), "pass"),
+        ("127.0.0.1:1", ("authorization",), "pass"),
+    ):
+        assert client_verdict("HTTP-018", "redirect:elsewhere", following(host, *names)) == expected, (host, names)
 
 
 def test_where_a_standard_advises_or_allows() -> None:

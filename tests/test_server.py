@@ -458,6 +458,23 @@ def test_redirect(server: ReplayServer, code: int) -> None:
     assert [r.body for r in mount.requests] == [ASK, ASK]
 
 
+@pytest.mark.parametrize("http2", [False, True])
+def test_redirect_elsewhere(server: ReplayServer, http2: bool) -> None:
+    """The same server under another host's name; httpx2 leaves the Authorization behind, and gets the stream."""
+    spec = "http2-cleartext+redirect:elsewhere" if http2 else "redirect:elsewhere"
+    mount = server.mount(apply_faults(SCRIPT, spec))
+    with httpx2.Client(follow_redirects=True, http1=not http2, http2=http2) as client:
+        key = {"Authorization": "Bearer x"}
+        answer = client.post(mount.base_url + "/chat/completions", content=ASK, headers=key)
+    assert answer.content == SCRIPT.body
+    asked, again = mount.requests
+    assert (asked.headers["host"].partition(":")[0], again.headers["host"].partition(":")[0]) == (
+        "127.0.0.1",
+        "localhost",
+    )
+    assert ("authorization" in asked.headers, "authorization" in again.headers) == (True, False)
+
+
 @pytest.mark.parametrize("prefix", ["", "/v1", "/openai/v1", "/any/other/prefix"])
 def test_prefixes(server: ReplayServer, prefix: str) -> None:
     """A mount answers below any base path that a client library puts there."""

@@ -66,6 +66,8 @@ class Caller:
     pause: float = 0.0
 
 
+ELSEWHERE = "{elsewhere}"
+"""As the value of a header: the URL that was asked for, on the same server under another host's name."""
 ONLY_READS = Caller()
 ANY = Transport()
 """Cleartext HTTP/1.1, or what the server speaks by itself."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamgauge.faults import fault
 from streamgauge.faults._edit import halfway, one_of
-from streamgauge.script import Script
+from streamgauge.script import ELSEWHERE, Script
 from streamgauge.trace import Headers
 
 MESSAGE = "streamgauge: this failure is part of the test"
@@ -117,14 +117,17 @@ def error_frame(script: Script, argument: str) -> Script:
     "A redirect to the stream",
     layer="status",
     effect="damaged",
-    argument="301, 302, 303, 307, 308, or loop (307 for ever)",
-    variants=("307", "308", "301", "302", "303", "loop"),
-    expected="307 and 308 keep the POST and its body; otherwise, and after a bounded number, an error",
+    argument="301, 302, 303, 307, 308, loop (307 for ever), or elsewhere (307 to another host's name)",
+    variants=("307", "308", "301", "302", "303", "loop", "elsewhere"),
+    expected="307 and 308 keep the POST and its body; otherwise, and after a bounded number, an error; no key goes to "
+    "another host",
 )
 def redirect(script: Script, argument: str) -> Script:
     """RFC 9110 15.4; the second request to the same mount gets the stream, unless it is a loop."""
-    code = one_of(argument, "307", "308", "301", "302", "303", "loop")
+    code = one_of(argument, "307", "308", "301", "302", "303", "loop", "elsewhere")
     to = (("Location", "?redirected"),)
+    if code == "elsewhere":
+        return _error(script, 307, "empty", (("Location", ELSEWHERE),)).but(then=script)
     if code == "loop":
         return _error(script, 307, "empty", to)
     return _error(script, int(code), "empty", to).but(then=script)

@@ -8,6 +8,7 @@ import errno
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -21,7 +22,7 @@ from streamgauge.server.listeners import HOST, Kind, Listeners
 from streamgauge.server.log import Received
 from streamgauge.server.mount import Mount
 from streamgauge.server.needs import need, require
-from streamgauge.server.routes import Player, bad_request, json_script, refusal, without_query
+from streamgauge.server.routes import Player, bad_request, elsewhere, json_script, refusal, without_query
 
 
 class ReplayServer:
@@ -172,6 +173,10 @@ class ReplayServer:
         await self._listeners.close()
 
     def _plan(self, received: Received) -> Plan:
+        plan = self._chosen(received)
+        return replace(plan, script=elsewhere(plan.script, received))
+
+    def _chosen(self, received: Received) -> Plan:
         if received.method == "OPTIONS":
             allowed = (("Allow", "GET, HEAD, OPTIONS, POST"),)
             return Plan(json_script(204, None, headers=allowed).but(pieces=()))

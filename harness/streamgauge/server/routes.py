@@ -16,7 +16,7 @@ from streamgauge.events import to_json
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import shipped
 from streamgauge.registry import all_dialects, get_dialect
-from streamgauge.script import Piece, Script, script_of
+from streamgauge.script import ELSEWHERE, Piece, Script, script_of
 from streamgauge.server.log import Received
 from streamgauge.server.needs import require
 
@@ -75,6 +75,16 @@ def streaming_paths() -> list[str]:
     found = [d.base_path + d.request(ChatRequest.of("")).path for d in all_dialects().values()]
     found += [d.base_path + d.models_path for d in all_dialects().values() if d.models_path]
     return sorted({f"{prefix}{path}" for path in found for prefix in ("", "/play/<case>", "/play/<case>/<faults>")})
+
+
+def elsewhere(script: Script, received: Received) -> Script:
+    """The script with the URL of this request, under another name of this host, where it leads there."""
+    if not any(value == ELSEWHERE for _, value in script.headers):
+        return script
+    name, _, port = received.headers.get("host", "").rpartition(":")
+    other = "127.0.0.1" if name == "localhost" else "localhost"
+    url = f"//{other}:{port}{without_query(received.path)}?redirected"
+    return script.but(headers=tuple((n, url if value == ELSEWHERE else value) for n, value in script.headers))
 
 
 def without_query(path: str) -> str:
