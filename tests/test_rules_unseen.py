@@ -65,6 +65,7 @@ CHAT = {
     "null members": answer(service_tier=None, system_fingerprint=None, usage=None, prompt_filter_results=None),
     "null in the delta": chunk(ROLE | dict.fromkeys(ABSENT)) + text("Hi") + chunk({"role": None}, "stop") + DONE,
     "created null": answer(created=None),
+    "Azure On Your Data": answer(object="extensions.chat.completion.chunk"),
     "id null": answer(id=None),
     "created with a fraction": answer(created=1700000000.5),
     "members of vLLM": answer(

@@ -16,6 +16,8 @@ from streamgauge.wire import elements
 
 REQUIRED = ("id", "object", "created", "model", "choices")
 OBJECT = "chat.completion.chunk"
+EXTENSION = f"extensions.{OBJECT}"
+"""What Azure OpenAI On Your Data says (https://learn.microsoft.com/answers/a/1844539)."""
 REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
 
 
@@ -65,7 +67,7 @@ def _is_chunk(value: dict[str, Any]) -> bool:
     keyword="MUST",
     basis="vendor-doc",
     source=f'{CHUNK}: "The object type, which is always `chat.completion.chunk`." Azure\'s filter result chunks, which '
-    "Microsoft documents with an empty object, are not counted",
+    "Microsoft documents with an empty object, are not counted; its extensions.chat.completion.chunk is non-strict",
     applies=("openai-chat",),
     known=(
         'https://github.com/seratch/ChatGPT-in-Slack/issues/49 (Azure first chunk has object "")',
@@ -79,7 +81,7 @@ def object_type(exchange: Exchange) -> Iterator[Finding]:
     for value, span in chunks(exchange).chunks:
         kind = value.get("object", OBJECT)
         if kind != OBJECT and not (kind == "" and is_filter(value)):
-            yield Finding(OBJECT, brief(kind), span)
+            yield Finding(OBJECT, brief(kind), span, mild=kind == EXTENSION)
 
 
 @server_rule(
