@@ -475,7 +475,9 @@ def test_something_that_speaks_no_http(capsys: pytest.CaptureFixture[str]) -> No
         thread.start()
         assert main(["check", url, "--model", "m"]) == 2
         thread.join(SAFETY)
-        assert "no HTTP answer (" in one_error(capsys)
+        said = one_error(capsys)
+        assert "no HTTP answer (" in said
+        assert "or rather one of https" in said
 
 
 def test_a_server_that_goes_away_is_no_clean_run(

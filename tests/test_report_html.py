@@ -158,6 +158,24 @@ def test_a_cell_holds_what_is_needed_to_act_on_it() -> None:
     assert [texts[difference[0]], *difference[1:]] == ["plain under bom", "fail", "pass"]
 
 
+def test_a_server_s_answers_are_named_without_faults() -> None:
+    """An endpoint is under no fault; and one failure is one, however often each of its answers shows it."""
+    url = "http://127.0.0.1:8000/v1"
+    bad = {"rule": FIRST, "subject": url, "verdict": "fail", "expected": "two events", "got": "one"}
+    verdicts = (
+        Verdict(case="plain", reason="the first of 3 findings", **bad),
+        Verdict(case="long", reason="the first of 9 findings", **bad),
+        *(Verdict(rule=FIRST, subject=url, verdict="pass", case=case) for case in ("tools", "stop")),
+    )
+    text = html.dumps(a_report(subjects=(Subject(name=url, role="server"),), verdicts=verdicts, stale=()))
+    data = data_of(text)
+    ((_, _, _, (failed, passed)),) = data["cells"].values()
+    assert failed[5] == 2
+    assert data["texts"][passed[-1]] == "tools, stop"
+    assert "Unexpected failures: 1 distinct" in text
+    assert f"{url}</a>" in text
+
+
 def test_the_matrix_marks_states_and_differences_by_more_than_colour() -> None:
     """A failing cell has its class, its sign and its name for a screen reader; both paths of a pair are marked."""
     text = html.dumps(a_report())

@@ -74,10 +74,11 @@ def require_endpoint(target: Target, trace: Trace) -> None:
     path = target.dialect.request(ChatRequest.of("", model=target.model)).path
     url = shown(join_url(target.base_url, path))
     if trace.status is None:
+        tls = " or rather one of https" if url.startswith("http:") else ""
         why = (
             f"no HTTP answer in {target.timeout:g} s" if trace.ended == "timeout" else f"no HTTP answer ({trace.note})"
         )
-        raise BackendError(f"{url}: {why}; is it an HTTP server, is it up?")
+        raise BackendError(f"{url}: {why}; is it an HTTP server{tls}, is it up?")
     said = masked(_said(trace.body), target.api_key)
     if not 200 <= trace.status < 300:
         hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or _absent(target, trace)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -179,8 +179,10 @@ def _case(verdict: Verdict, texts: _Texts) -> list[int]:
     return [*(texts(text) for text in named), *verdict.span]
 
 
-def _named(verdicts: Iterable[Verdict]) -> str:
-    """The cases with their faults, one case a line."""
+def _named(verdicts: Sequence[Verdict]) -> str:
+    """The cases with their faults, one case a line; of a server, which is under none, the cases alone."""
+    if not any(v.path or v.fault for v in verdicts):
+        return one_line(", ".join(dict.fromkeys(v.case or "the stream" for v in verdicts)))
     faults: dict[str, list[str]] = {}
     for v in verdicts:
         faults.setdefault(v.case, []).append(v.fault or "no fault")
