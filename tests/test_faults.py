@@ -73,7 +73,8 @@ def whole(events: list[Event]) -> list[Event]:
             calls |= {key: len(out)} if key else {}
             out.append(event)
         elif isinstance(first, ToolCallDelta) and isinstance(event, ToolCallDelta):
-            out[calls[key]] = msgspec.structs.replace(first, arguments=first.arguments + event.arguments)
+            named = {"id": first.id or event.id, "name": first.name or event.name}
+            out[calls[key]] = msgspec.structs.replace(first, **named, arguments=first.arguments + event.arguments)
     return out
 
 

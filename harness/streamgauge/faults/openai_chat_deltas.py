@@ -49,20 +49,37 @@ def null_members(script: Script, argument: str) -> Script:
     layer="dialect",
     effect="lossless",
     applies=CHAT,
-    argument="null or empty",
-    variants=("null", "empty"),
+    argument="null, empty, repeated, or late-name (only the second fragment has it)",
+    variants=("null", "empty", "repeated", "late-name"),
     expected="the same calls",
 )
 def tool_call_fragments(script: Script, argument: str) -> Script:
-    """OpenAI leaves id, type and name out behind the first fragment; others say them as null or ""."""
-    nothing = None if one_of(argument, "null", "empty") == "null" else ""
+    """OpenAI leaves id, type and name out behind the first fragment; others say them as null, as "" or each time, or
+    the name when they have it."""
+    how = one_of(argument, "null", "empty", "repeated", "late-name")
+    later: set[Any] = set()
+    opened: dict[Any, tuple[Any, Any]] = {}
+
+    def look(chunk: dict[str, Any]) -> None:
+        later.update(call.get("index") for call in calls(chunk) if not call.get("id"))
 
     def change(chunk: dict[str, Any]) -> None:
         for call in calls(chunk):
-            if not call.get("id"):
-                call["id"] = nothing
-                members(call.get("function")).setdefault("name", nothing)
+            index, function = call.get("index"), members(call.get("function"))
+            if call.get("id"):
+                opened[index] = call["id"], function.get("name")
+                if how == "late-name" and index in later:
+                    function.pop("name", None)
+            elif how == "late-name":
+                if index in opened:
+                    function["name"] = opened.pop(index)[1]
+            elif how == "repeated":
+                call["id"], function["name"] = opened.get(index, (None, None))
+            else:
+                call["id"] = None if how == "null" else ""
+                function.setdefault("name", call["id"])
 
+    rewrite(script, look)
     return rewrite(script, change)
 
 

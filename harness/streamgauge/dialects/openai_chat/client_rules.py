@@ -103,12 +103,12 @@ def empty_choices(seen: Observation) -> Iterator[Finding]:
     source=DELTA + ": each fragment's arguments are part of the call",
     statement="A client accumulates arguments of the first delta too (it may be non-empty).",
     known=("https://github.com/ggml-org/llama.cpp/issues/22722",),
-    faults=("opening-arguments", "tool-call-fragments:null", "tool-call-fragments:empty"),
+    faults=("opening-arguments", *(f"tool-call-fragments:{how}" for how in ("null", "empty", "repeated", "late-name"))),
     cases=TOOLS,
-    broken=loses_an_event,
+    broken=lambda seen: (dies if seen.fault.endswith(":repeated") else loses_an_event)(seen),
 )
 def opening_fragment(seen: Observation) -> Iterator[Finding]:
-    """The same calls; fragments that state an empty identity are only seen."""
+    """The same calls; fragments that state an empty identity, or the name late or again, are only seen."""
     _needs(seen, "tools")
     for finding in same_events(seen):
         yield replace(finding, mild=seen.fault != "opening-arguments")
