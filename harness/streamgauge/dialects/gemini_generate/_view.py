@@ -30,8 +30,8 @@ class Candidate(msgspec.Struct, frozen=True, gc=False):
     @property
     def text(self) -> str:
         """The visible text of its parts."""
-        found = (members(p) for p in self.parts)
-        return "".join(text(p.get("text")) for p in found if p.get("thought") is not True)
+        said = [text(members(p).get("text")) for p in self.parts if members(p).get("thought") is not True]
+        return said[0] if len(said) == 1 else "".join(said)
 
 
 @dataclass(slots=True)
