@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_every_operator_shows(dialect: str) -> None:
     """On the first recording that it can damage, each operator's mutants are noticed by a rule that it names."""
     made = 0
     for used in all_operators().values():
-        for subject, _ in [*fitting(dialect, used)][:1]:
+        for subject, _ in islice(fitting(dialect, used), 1):
             for mutant in mutants(subject, used, positions=1):
                 made += 1
                 good = ("tolerated",) if used.effect == "harmless" else ("right", "equivalent", "named")
