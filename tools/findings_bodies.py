@@ -23,10 +23,16 @@ def named(kind: str, **members: Any) -> bytes:
     return f"event: {kind}\ndata: ".encode() + compact({"type": kind, **members}) + b"\n\n"
 
 
-def chat(text: str, finish: str | None = None) -> bytes:
+def chat(text: str, finish: str | None = None, index: int = 0, **delta: Any) -> bytes:
     """A chat completion chunk."""
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}
+    said = {"content": text} if text else {}
+    choice = {"index": index, "delta": {**said, **delta}, "finish_reason": finish}
     return compact({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+
+
+def calling(function: dict[str, str], **more: Any) -> bytes:
+    """A fragment of the first tool call."""
+    return said(chat("", tool_calls=[{"index": 0, **more, "function": function}]))
 
 
 def gemini(text: str, **more: Any) -> bytes:
@@ -53,6 +59,7 @@ def ill_formed(make: Callable[[str], bytes]) -> bytes:
     return make("@BAD@").replace(b"@BAD@", b"l\xffo")
 
 
+TOOLS_END = said(chat("", "tool_calls")) + said(b"[DONE]")
 CHAT_END = said(chat("", "stop")) + said(b"[DONE]")
 GEMINI_LAST = gemini("lo", finishReason="STOP")
 OLLAMA_LAST = ollama("", done=True, done_reason="stop")

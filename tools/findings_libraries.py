@@ -33,6 +33,10 @@ EVENT_LOOP = """:
 OPENAI = 'client = openai.OpenAI(base_url=url + "/v1", api_key="x", max_retries=0)\n'
 DONE = '"with the stream terminated by a `data: [DONE]` message" (docstring of `stream` in the library itself'
 OPENAI_HOME = "https://github.com/openai/openai-python"
+LITELLM_HOME = "https://github.com/BerriAI/litellm"
+G4F_HOME = "https://github.com/xtekky/gpt4free"
+G4F = 'provider = g4f.client.factory.create_custom_provider(url + "/v1", api_key="x")\n'
+G4F_LOOP = CHAT_LOOP.replace("client", "g4f.client.Client(provider=provider)", 1)
 
 LIBRARIES = {
     "openai": Library("openai-python", OPENAI_HOME, "openai", "openai-chat", "import openai", OPENAI + CHAT_LOOP),
@@ -47,6 +51,17 @@ LIBRARIES = {
         f'{DONE}); `get_final_completion()`: "Waits until the stream has been read to completion". The library\'s own '
         'helper for Responses raises in the same place: "Didn\'t receive a `response.completed` event."',
     ),
+    "openai-helper-calls": Library(
+        "openai-python",
+        OPENAI_HOME,
+        "openai",
+        "openai-chat",
+        "import openai",
+        f"""{OPENAI}with client.chat.completions.stream(model="m", messages={HI}) as stream:
+    for call in stream.get_final_completion().choices[0].message.tool_calls:
+        print(call.id, call.function.name, call.function.arguments)""",
+        subject="openai-helper",
+    ),
     "groq": Library(
         "groq-python",
         "https://github.com/groq/groq-python",
@@ -58,14 +73,26 @@ LIBRARIES = {
     ),
     "g4f": Library(
         "gpt4free",
-        "https://github.com/xtekky/gpt4free",
+        G4F_HOME,
         "g4f",
         "openai-chat",
         "import g4f.client.factory",
-        'provider = g4f.client.factory.create_custom_provider(url + "/v1", api_key="x")\n'
-        + CHAT_LOOP.replace("client", "g4f.client.Client(provider=provider)", 1),
+        G4F + G4F_LOOP,
         'OpenAI API reference, `stream`: "with the stream terminated by a `data: [DONE]` message"',
         asks_for_models=True,
+    ),
+    "g4f-calls": Library(
+        "gpt4free",
+        G4F_HOME,
+        "g4f",
+        "openai-chat",
+        "import g4f.client.factory",
+        G4F
+        + G4F_LOOP.partition("\n")[0]
+        + """
+    print(chunk.choices[0].delta.tool_calls or "")""",
+        asks_for_models=True,
+        subject="g4f",
     ),
     "huggingface-hub": Library(
         "huggingface_hub",
@@ -188,7 +215,7 @@ for event in client.converse_stream(modelId="m", messages=[{"role": "user", "con
     ),
     "litellm-gemini": Library(
         "litellm",
-        "https://github.com/BerriAI/litellm",
+        LITELLM_HOME,
         "litellm",
         "gemini-generate",
         "import litellm",
@@ -197,6 +224,26 @@ for event in client.converse_stream(modelId="m", messages=[{"role": "user", "con
         'Gemini API reference, `finishReason`: "If empty, the model has not stopped generating tokens." '
         "(https://ai.google.dev/api/generate-content#candidate). Towards OpenAI, Anthropic and Ollama the same release "
         'raises: "Stream ended before a finish_reason was received"',
+    ),
+    "litellm-anthropic": Library(
+        "litellm",
+        LITELLM_HOME,
+        "litellm",
+        "anthropic-messages",
+        "import litellm; litellm.suppress_debug_info = True",
+        f"""for chunk in litellm.completion("anthropic/m", {HI}, stream=True, api_base=url, api_key="x", num_retries=0):
+    print(chunk.choices[0].delta.content or f"[{{chunk.choices[0].finish_reason}}]", end="")""",
+        subject="litellm-anthropic",
+    ),
+    "litellm-openai": Library(
+        "litellm",
+        LITELLM_HOME,
+        "litellm",
+        "openai-chat",
+        "import litellm",
+        f"""for chunk in litellm.completion("openai/m", {HI}, n=2, stream=True, api_base=url, api_key="x"):
+    print([(c.index, c.delta.content, c.finish_reason) for c in chunk.choices])""",
+        subject="litellm-openai",
     ),
 }
 """By what their pages are called; most are called as the provider of the matrix is."""

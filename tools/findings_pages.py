@@ -28,6 +28,11 @@ server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 url = f"http://127.0.0.1:{{server.server_port}}"
 """
+REDIRECT = """if self.headers["Host"].startswith("127."):
+    return self.wfile.write(f"HTTP/1.1 307 \\r\\nContent-Length: 0\\r\\nLocation: \
+http://localhost:{server.server_port}{self.path}\\r\\n\\r\\n".encode())
+"""
+WATCH = 'print("localhost got {field}:", self.headers["{field}"]), '
 MODELS = """
     def do_GET(self):
         self.wfile.write(b'HTTP/1.1 200 OK\\r\\nContent-Length: 23\\r\\n\\r\\n{"data": [{"id": "m"}]}')"""
@@ -40,9 +45,11 @@ def reproducer(library: Library, reply: Reply) -> str:
     if reply.more:
         length += f" + {reply.more}"
     media = reply.media or get_dialect(library.dialect).media_type
-    writes = [f"self.wfile.write({reply.interim!r})"] if reply.interim else []
+    writes = REDIRECT.splitlines() if reply.watched else []
+    watch = WATCH.format(field=reply.watched) if reply.watched else ""
+    writes += [f"self.wfile.write({reply.interim!r})"] if reply.interim else []
     writes += [
-        f'self.send_response({reply.status}), self.send_header("Content-Type", "{media}")',
+        f'{watch}self.send_response({reply.status}), self.send_header("Content-Type", "{media}")',
         f'self.send_header("Content-Length", {length}), self.end_headers()',
     ]
     if parts:
@@ -139,7 +146,7 @@ def _seen(verdicts: Iterable[dict[str, Any]]) -> str:
     """What the matrix saw: verdict, paths, faults, and what came in the first of them."""
     verdicts = list(verdicts)
     paths = " and ".join(sorted({v["path"] for v in verdicts}, reverse=True))
-    faults = ", ".join(f"`{f}`" for f in dict.fromkeys(v["fault"] for v in verdicts))
+    faults = ", ".join(f"`{f}`" if f else "no fault" for f in dict.fromkeys(v["fault"] for v in verdicts))
     first = verdicts[0]
     expected, got = (excerpt(first[name]).replace("|", "\\|").replace("\n", " ") for name in ("expected", "got"))
     return f"{first['verdict']} on its {paths} path under {faults}; expected {expected}, got {got}"
@@ -249,6 +256,6 @@ conformance matrix by `python tools/findings.py REPORT.json`; `python tools/find
 twice, and the command of its page once. What fails by the matrix and is not here, and why, is in
 `tools/findings_data.py`.
 
-high: an answer that is not whole, or not right, passes for one that is. medium: an answer is lost that could have been
-read. low: what brings it about is rare.
+high: an answer that is not whole, or not right, passes for one that is, or a key goes where nobody sent it. medium: an
+answer, or a part of what is said of it, is lost or wrong. low: what brings it about is rare.
 """
