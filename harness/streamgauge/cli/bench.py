@@ -57,7 +57,7 @@ def command(**options: Any) -> int:
     The same requests go through the same library on both paths, in turn, run by run. Nothing is retried. A stream
     counts as a success only when its dialect says that it is complete.
 
-    Exit codes: 0 good; 1 a threshold was passed; 2 nothing could be measured.
+    Exit codes: 0 good; 1 a threshold was passed, or no stream was complete; 2 nothing could be measured.
     """
     from streamgauge.instrument.backend import ReplayProcess
 
