@@ -1,6 +1,7 @@
 """Services that speak Chat Completions: where each sends reasoning, filter results and usage, and what it promises.
 
-Read 2026-11-22. Where a page says nothing of streams, `source` names the recorded streams that showed it.
+`source` says where each was read: a page, a package that is generated from the service's own specification, or, where
+neither could be had, the recorded streams that show it.
 """
 
 from __future__ import annotations
@@ -96,12 +97,14 @@ DEEPSEEK = Profile(
     name="deepseek",
     title="DeepSeek",
     source="DeepSeek API docs, Thinking mode (https://api-docs.deepseek.com/guides/thinking_mode) and Create chat "
-    "completion (https://api-docs.deepseek.com/api/create-chat-completion)",
+    'completion (https://api-docs.deepseek.com/api/create-chat-completion), in a public copy: "no separate usage-only '
+    'chunk is emitted: the statistics ride on the last content chunk"',
     reasoning=("choices.delta.reasoning_content",),
     usage=("usage",),
-    usage_when=f"{WITH_FINISH}, as the reference's example of a stream shows",
+    usage_when=WITH_FINISH,
     adds=frozenset({"reasoning_content"}),
     finish_reasons=("insufficient_system_resource",),
+    promise="with the stream terminated by a `data: [DONE]` message",
     example=_stream(chunk(THOUGHT), text("Hello"), _finish(usage={**COUNTS, "prompt_cache_hit_tokens": 1})),
 )
 VLLM = Profile(
@@ -179,13 +182,17 @@ PERPLEXITY = Profile(
 TOGETHER = Profile(
     name="together",
     title="Together",
-    source="Together API reference, Create chat completion (https://docs.together.ai/reference/chat-completions-1): "
-    "finish_reason; usage and the members as in recorded streams",
+    source="Together API reference, Create chat completion; read as generated in together 3.1.1, "
+    "types/chat/chat_completion_chunk.py; usage's place and choices.text as in recorded streams",
+    reasoning=("choices.delta.reasoning", "choices.delta.reasoning_content"),
     usage=("usage",),
     usage_when=WITH_FINISH,
-    adds=frozenset({"text", "seed", "token_id"}),
+    adds=frozenset({"text", "seed", "token_id", "reasoning", "reasoning_content"}),
     finish_reasons=("eos",),
+    promise="The stream terminates with `data: [DONE]`.",
     example=_stream(
+        chunk({"reasoning": "H", "reasoning_content": "H"}),
+        chunk({"reasoning_content": "m."}),
         sse(whole_chunk([choice({"content": "Hello", "token_id": 7}, text="Hello", seed=None)])),
         _finish("eos", usage=COUNTS),
     ),
@@ -193,8 +200,8 @@ TOGETHER = Profile(
 ZAI = Profile(
     name="z.ai",
     title="Z.ai",
-    source="Z.ai API reference, Chat completion (https://docs.z.ai/api-reference/llm/chat-completion); usage as in "
-    "recorded streams",
+    source="recorded streams; the reference (https://docs.z.ai/api-reference/llm/chat-completion) could not be read: "
+    "the words for finish_reason are those that its clients know",
     reasoning=("choices.delta.reasoning_content",),
     usage=("usage",),
     usage_when=WITH_FINISH,
@@ -223,4 +230,4 @@ additions that only services with a promise make, the reference's sentences bind
 that promises nothing: Writer, IBM watsonx.ai and others document chunks of their own.
 """
 FINISH_REASONS = {reason: profile.title for profile in PROFILES for reason in profile.finish_reasons}
-"""Words beyond OpenAI's that a service documents for itself, so that using them breaks no promise."""
+"""Words beyond OpenAI's that are a service's own, so that using them breaks no promise."""
