@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ import pytest
 
 from streamgauge.chat import ChatRequest
 from streamgauge.cli import main
+from streamgauge.errors import StreamgaugeError
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import get_recording, shipped
 from streamgauge.script import script_of
@@ -232,3 +234,28 @@ def test_a_connection_that_comes_with_the_end_is_closed() -> None:
         with ReplayServer() as server, socket.create_connection(urlsplit(server.url).netloc.split(":")):
             pass
     gc.collect()
+
+
+def test_a_mount_that_comes_with_the_end_leaves_no_listener() -> None:
+    """Threads that outlive an interrupted run go on mounting while the server closes: they are told, and no socket of
+    theirs stays open, of which Python would warn."""
+    script = script_of(get_recording("plain-text"))
+    told: list[StreamgaugeError] = []
+
+    def mount(server: ReplayServer) -> None:
+        try:
+            while True:
+                with server.mount(script):
+                    pass
+        except StreamgaugeError as error:
+            told.append(error)
+
+    for _ in range(30):
+        with ReplayServer() as server:
+            workers = [threading.Thread(target=mount, args=(server,)) for _ in range(3)]
+            for worker in workers:
+                worker.start()
+        for worker in workers:
+            worker.join()
+    gc.collect()
+    assert len(told) == 30 * 3

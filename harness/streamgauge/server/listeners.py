@@ -45,11 +45,17 @@ class Listeners:
     _deaf: socket.socket | None = None
 
     async def open(self, kind: Kind, port: int = 0) -> int:
-        """The port of a kind; listens there from now on. Raises OSError where that can't be had."""
+        """The port of a kind; listens there from now on. Raises OSError where that can't be had.
+
+        A cancellation leaves nothing behind: what is open stands in the list before this waits for the first time.
+        """
         if kind not in self._ports:
-            server = await asyncio.get_running_loop().create_server(self._maker(kind), HOST, port, backlog=BACKLOG)
+            maker, listener = self._maker(kind), socket.create_server((HOST, port), backlog=BACKLOG)
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(maker, sock=listener, backlog=BACKLOG, start_serving=False)
             self._servers.append(server)
-            self._ports[kind] = server.sockets[0].getsockname()[1]
+            self._ports[kind] = listener.getsockname()[1]
+            await server.start_serving()
         return self._ports[kind]
 
     def _maker(self, kind: Kind) -> Callable[[], asyncio.Protocol]:

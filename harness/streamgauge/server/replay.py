@@ -54,6 +54,7 @@ class ReplayServer:
         self._listeners = Listeners(self._plan, bad_request, Kind(tls, http2 and bool(tls)))
         self._needs = (*(("cryptography",) if tls else ()), *(("h2",) if http2 else ()))
         self._thread: threading.Thread | None = None
+        self._mounting = threading.Lock()
         self._started = threading.Event()
         self._failure: OSError | None = None
         self._folder: TemporaryDirectory[str] | None = None
@@ -101,12 +102,13 @@ class ReplayServer:
 
     def close(self) -> None:
         """Drop every connection and end the thread; may be called twice."""
-        if self._thread is None:
+        with self._mounting:  # a listener that another thread is opening is one to close
+            thread, self._thread = self._thread, None
+        if thread is None:
             return
         with contextlib.suppress(RuntimeError):  # the loop has ended by itself
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._thread = None
+        thread.join()
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
@@ -133,13 +135,15 @@ class ReplayServer:
         base_path: what `base_url` ends in where a function picks the script; a script's dialect knows its own. Such
         scripts are played on the server's own URL, whatever their transport is.
 
-        Raises UnavailableError where a library is missing that the script needs.
+        Raises UnavailableError where a library is missing that the script needs, StreamgaugeError where the server
+        does not run (any more).
         """
         token = secrets.token_urlsafe(6)
-        origin = self.url
-        if isinstance(script, Script):
-            require(script)
-            origin = self._origin(script.transport)
+        with self._mounting:
+            origin = self.url
+            if isinstance(script, Script):
+                require(script)
+                origin = self._origin(script.transport)
         url = f"{origin}/m/{token}"
         base = script.dialect.base_path if isinstance(script, Script) else base_path
         mount = self._mounts[token] = Mount(url, url + base, script, self._unmount)
