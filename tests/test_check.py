@@ -235,6 +235,80 @@ def test_the_key_is_sent_and_never_shown(
     assert main(["check", mounted(echo).base_url, "--model", "m"]) == 0
 
 
+TOKEN = 'gateway/"token"+of-nobody'
+
+
+def test_headers_of_one_s_own_are_sent_and_never_shown(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each request carries them, the vendor's key of the environment stays at home, and their values are nowhere."""
+
+    def echo(received: Received) -> Script:
+        if received.headers.get("x-gateway") != f"Token {TOKEN}" or "authorization" in received.headers:
+            return error(401, "who is it?")
+        if received.body[:1] != b"{" or received.body[-1:] != b"}":
+            return answer(json.dumps({"error": {"message": f"no JSON, {KEY}, {TOKEN}"}}).encode(), 400)
+        script = good_server(received)
+        return script.but(headers=(*script.headers, ("X-Echo", f"{KEY} {TOKEN}"), ("X-Accept", "text/event-stream")))
+
+    mount = mounted(echo)
+    kept, files = tmp_path / "kept", {kind: tmp_path / f"out.{kind}" for kind in ("json", "junit", "html", "markdown")}
+    words = [word for kind, path in files.items() for word in (f"--{kind}", str(path))]
+    own = ["--header", f"api-key: {KEY}", "--header", f"X-Gateway:Token {TOKEN}", "--header=Accept: text/event-stream"]
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-for-somebody-else")
+    assert main(["check", mount.base_url, *own, *words, "--keep", str(kept), "-v"]) == 0
+    assert {r.headers.get("api-key") for r in mount.requests} == {"***"}
+    assert {r.headers.get("x-gateway") for r in mount.requests} == {f"Token {TOKEN}"}
+    shown = "".join(capsys.readouterr())
+    shown += "".join(path.read_text() for path in (*files.values(), *kept.rglob("*.*")))
+    assert KEY not in shown
+    assert not [part for part in (TOKEN, TOKEN.split('"')[0], json.dumps(TOKEN)[1:-1]) if part in shown]
+    report = json.loads(files["json"].read_text())
+    assert {v["verdict"] for v in report["verdicts"] if v["rule"] == "HTTP-001"} == {"pass", "skip"}
+    assert "--header 'api-key: ***' --header 'X-Gateway: ***'" in report["verdicts"][0]["reproduce"]
+
+
+def test_a_gateway_s_token_goes_beside_the_vendor_s_key(
+    mounted: Callable[..., Mount], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header that is no API's own leaves the environment's key in its place; one of the same name replaces it."""
+    mount = mounted(good_server)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    words = ["check", mount.base_url, "--model", "m", "--rule", "HTTP-001"]
+    assert main([*words, "--header", "x-gateway: token"]) == 0
+    assert {r.headers.get("authorization") for r in mount.requests} == {"Bearer ***"}
+    assert main([*words, "--api-key", KEY, "--header", "authorization: Basic eDp5"]) == 0
+    assert mount.requests[-1].headers["authorization"] == "Basic ***"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (KEY, "the one that was given has no colon"),
+        (f"{KEY} : x", "what stands before the colon is no header's name"),
+        (f": {KEY}", "what stands before the colon is no header's name"),
+        ("api-key:  ", "the header api-key has no value"),
+        (f"api-key: {KEY}\r\nx: y", "the value of the header api-key has characters that HTTP can't carry"),
+        (f"api-key: {KEY}\u00e9", "the value of the header api-key has characters"),
+        ("Content-Length: 1", "the header Content-Length is streamgauge's own to set"),
+    ],
+)
+def test_a_header_in_bad_form(capsys: pytest.CaptureFixture[str], line: str, said: str) -> None:
+    """One line that says what is wrong without repeating what may be a secret, exit code 2."""
+    assert main(["check", "http://127.0.0.1:1/v1", "--header", line]) == 2
+    shown = one_error(capsys)
+    assert said in shown
+    assert KEY not in shown
+
+
+def test_headers_that_make_no_sense(capsys: pytest.CaptureFixture[str], stream: Path) -> None:
+    """A header that is given twice, and one for a file."""
+    assert main(["check", "http://127.0.0.1:1/v1", "--header", "a: b", "--header", "A: c"]) == 2
+    assert "the header A is given twice" in one_error(capsys)
+    assert main(["check", str(stream), "--header", "a: b"]) == 2
+    assert "--header is for endpoints" in one_error(capsys)
+
+
 def test_the_first_listed_model_is_asked(mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]) -> None:
     """Without --model the endpoint's own list says whom to ask, and standard error says so."""
     mount = mounted(good_server)

@@ -847,6 +847,25 @@ async def test_once_refused(tmp_path: Path) -> None:
 
 
 @within
+async def test_once_with_a_header_of_one_s_own(tmp_path: Path) -> None:
+    """It is sent, whatever it is called, and what it holds is in no file."""
+    got: list[bytes] = []
+    body = b'{"error": {"message": "not for a-gateway-token"}}'
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        got.append((await request_of(reader))[0])
+        head = b"HTTP/1.1 403 Forbidden\r\nX-Seen: a-gateway-token\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % len(body) + body)
+
+    own = (("X-Gateway", "Token a-gateway-token"),)
+    async with raw_server(handle) as url:
+        kept = await record_once(Upstream(url), CHAT, ChatRequest.of("Hi."), Keeper(tmp_path), headers=own)
+    assert b"x-gateway: token a-gateway-token" in got[0].lower()
+    assert load(kept.file).trace.body == body.replace(b"a-gateway-token", b"*" * 15)
+    assert all(b"a-gateway-token" not in path.read_bytes() for path in tmp_path.rglob("*.*"))
+
+
+@within
 async def test_once_too_long(tmp_path: Path) -> None:
     """An answer that does not end is kept as far as it came."""
     async with raw_server(forever) as url:
@@ -923,6 +942,7 @@ async def test_port_in_use(tmp_path: Path) -> None:
     [
         (("--prompt", "Hi."), "needs --model"),
         (("--model", "m"), "--model goes with --prompt"),
+        (("--header", "a: b"), "--header goes with --prompt"),
         (("--prompt", "Hi.", "--model", "m", "--set", "temperature"), "give NAME=JSON"),
         (("--prompt", "Hi.", "--model", "m", "--set", "stop=END"), "give NAME=JSON"),
         (("--dialect", "openai-chatt"), "unknown dialect"),

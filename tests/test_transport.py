@@ -16,7 +16,17 @@ from streamgauge.recordings import get_recording
 from streamgauge.registry import get_dialect
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server import ReplayServer
-from streamgauge.transport import UnreachableError, diagnose, fetch, fetch_json, is_loopback, join_url, masked, shown
+from streamgauge.transport import (
+    UnreachableError,
+    diagnose,
+    fetch,
+    fetch_json,
+    is_loopback,
+    join_url,
+    masked,
+    secrets_in,
+    shown,
+)
 
 CHAT = get_dialect("openai-chat")
 ASK = ChatRequest.of("hello")
@@ -268,3 +278,16 @@ def test_short_keys_are_no_secrets() -> None:
     """A made-up key does not deface a text."""
     assert masked("exact x text", "x") == "exact x text"
     assert masked(f"no {KEY}!", KEY) == "no " + "*" * len(KEY) + "!"
+
+
+def test_a_secret_is_found_in_each_spelling() -> None:
+    """As it is, in a JSON string, in a URL; and where one holds another, all of it goes."""
+    secret = 'a/b"c+secret'
+    for spelled in (secret, r"a/b\"c+secret", r"a\/b\"c+secret", "a%2Fb%22c%2Bsecret"):
+        assert masked(f"<{spelled}>", "c+secret", secret) == f"<{'*' * len(spelled)}>"
+
+
+def test_what_is_secret_in_a_header() -> None:
+    """Its value, and what is behind the scheme, whatever its name; but not what HTTP itself says of content."""
+    own = (("X-Any", "Token abc"), ("Accept", "text/event-stream"), ("anthropic-beta", "x"), ("Cookie", "a=1; b=2"))
+    assert set(secrets_in(own)) == {"Token abc", "abc", "a=1; b=2", "b=2", "1", "2"}

@@ -78,6 +78,10 @@ class Auth:
     prefix: str = "Bearer "
     env: str = ""
 
+    def headers(self, key: str) -> tuple[tuple[str, str], ...]:
+        """The header that carries a key; none for ""."""
+        return ((self.header, self.prefix + key),) if key else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 USUAL = "openai-chat"
 """The dialect that an endpoint is asked in where none is named: what most model servers speak."""
 
+KEY_HEADERS = frozenset(("authorization", "api-key", "x-api-key", "x-goog-api-key"))
+"""Where APIs want their key: Azure's is the second. A gateway's own token goes elsewhere, beside the vendor's key."""
+
 
 def judge_provider(name: str, options: Options, found: Findings) -> None:
     """Judge the endpoint behind a provider: in its dialect, with its key; the library itself has no part in it.
@@ -72,14 +75,15 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
     subject = _shown(url)
     need_base_url(url, dialect)
     rules = options.chosen(dialect)
-    variables = (spec.env if spec else "", dialect.auth.env)
-    key = options.api_key or next((os.environ[name] for name in variables if os.environ.get(name)), "")
+    key = options.api_key or _key_in_environment(dialect, options, spec)
     model = options.model
     if not model:
-        model = first_model(url, dialect, api_key=key, timeout=options.timeout)
+        model = first_model(url, dialect, api_key=key, timeout=options.timeout, headers=options.headers)
         if model:
             note(f"{subject}: asking {model}, the first model that it lists")
-    target = Target(base_url=url, dialect=dialect, model=model, api_key=key, timeout=options.timeout)
+    target = Target(
+        base_url=url, dialect=dialect, model=model, api_key=key, timeout=options.timeout, headers=options.headers
+    )
     made = _ask(target, found)
     if options.keep:
         for exchange in made:
@@ -89,10 +93,19 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
         made = without_requests(made)
     found.subjects.append(Subject(name=subject, role="server", dialect=dialect.name, version=_server(made)))
     named = f" --model {shlex.quote(model)}" if model else ""
+    named += "".join(f" --header {shlex.quote(f'{name}: ***')}" for name, _ in options.headers)
     again = f"streamgauge check {shlex.quote(subject)} --dialect {dialect.name}{named}"
     for exchange in made:
         for verdict in judge(exchange, rules, subject=subject):
             found.verdicts.append(verdict.marked(reproduce=f"{again} --rule {verdict.rule}"))
+
+
+def _key_in_environment(dialect: Dialect, options: Options, spec: ProviderSpec | None) -> str:
+    """The vendor's key, unless a header of the caller's own carries one: the endpoint is another's then."""
+    if any(name.lower() in KEY_HEADERS for name, _ in options.headers):
+        return ""
+    variables = (spec.env if spec else "", dialect.auth.env)
+    return next((os.environ[name] for name in variables if os.environ.get(name)), "")
 
 
 def _ask(target: Target, found: Findings) -> list[Exchange]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-_OPTION = re.compile(r"--[a-z-]*(?:key|token|secret|password)")
+_OPTION = re.compile(r"--(?:header|[a-z-]*(?:key|token|secret|password))")
 _VARIABLE = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)$")
 _SHORTEST = 6  # a shorter value ("x", "none") is no secret, and would blot out half the message
 
@@ -28,13 +28,13 @@ def mask(text: str, argv: Sequence[str] = ()) -> str:
 
 
 def _given(argv: Sequence[str]) -> Iterator[str]:
-    for word in argv:
-        option, given, value = word.partition("=")
-        if given and _OPTION.fullmatch(option) and len(value) >= _SHORTEST:
-            yield value
-    for option, value in pairwise(argv):
-        if _OPTION.fullmatch(option) and len(value) >= _SHORTEST:
-            yield value
+    options = [(option, value) for option, given, value in (word.partition("=") for word in argv) if given]
+    for option, value in (*options, *pairwise(argv)):
+        if not _OPTION.fullmatch(option):
+            continue
+        # Of a header its name may be said.
+        secret = value.partition(":")[2].strip() if option == "--header" else value
+        yield from (part for part in (secret, secret.rpartition(" ")[2]) if len(part) >= _SHORTEST)
 
 
 def _environment() -> Iterator[str]:

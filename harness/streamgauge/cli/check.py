@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from streamgauge.cli import INTERRUPTED
+from streamgauge.cli._headers import header_option
 from streamgauge.cli._inputs import FRAMING_ONLY, STDIN, capture, reads, recording_of, refuse, shown
 from streamgauge.cli._output import complain, json_option, note, writable
 from streamgauge.cli._verdicts import finish
@@ -20,7 +21,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.provider import all_providers
 from streamgauge.registry import get_dialect
 from streamgauge.rules import Exchange, Rule, Verdict, get_rule, rules_for
-from streamgauge.trace import Trace
+from streamgauge.trace import Headers, Trace
 from streamgauge.verdicts import RunReport, Subject, base_versions, now
 
 
@@ -32,6 +33,7 @@ class Options:
     base_url: str | None = None
     model: str | None = None
     api_key: str | None = None
+    headers: Headers = ()
     timeout: float = 60.0
     keep: str | None = None
     rules: tuple[str, ...] = ()
@@ -63,7 +65,12 @@ class Findings:
 @click.option("--dialect", metavar="D", help="What it speaks. Default: seen from a file; openai-chat for a URL.")
 @click.option("--base-url", metavar="U", help="The endpoint, where TARGET is the name of a provider.")
 @click.option("--model", metavar="M", help="The model to ask for. Default: the first that the endpoint lists.")
-@click.option("--api-key", metavar="K", help="The key. Default: the environment variable of the dialect's vendor.")
+@click.option(
+    "--api-key",
+    metavar="K",
+    help="The key. Default: the environment variable of the dialect's vendor, unless a --header carries one.",
+)
+@header_option
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -87,6 +94,7 @@ def command(
     base_url: str | None,
     model: str | None,
     api_key: str | None,
+    headers: Headers,
     timeout: float,
     keep: str | None,
     rules: tuple[str, ...],
@@ -105,7 +113,14 @@ def command(
     was wrong, or nothing could be judged.
     """
     options = Options(
-        dialect=dialect, base_url=base_url, model=model, api_key=api_key, timeout=timeout, keep=keep, rules=rules
+        dialect=dialect,
+        base_url=base_url,
+        model=model,
+        api_key=api_key,
+        headers=headers,
+        timeout=timeout,
+        keep=keep,
+        rules=rules,
     )
     _checked(options, targets)
     found = Findings([], [], [])
@@ -140,8 +155,11 @@ def _checked(options: Options, targets: tuple[str, ...]) -> None:
         raise StreamgaugeError(
             f"--base-url goes with the name of a provider (streamgauge providers), not {others[0]}{_close(others[0])}"
         )
-    if options.keep and not any(is_url(name) or is_provider(name) for name in targets):
-        raise StreamgaugeError("--keep is for endpoints: what files hold is kept already")
+    if not any(is_url(name) or is_provider(name) for name in targets):
+        if options.keep:
+            raise StreamgaugeError("--keep is for endpoints: what files hold is kept already")
+        if options.headers:
+            raise StreamgaugeError("--header is for endpoints: files are not asked")
     if options.dialect == FRAMING_ONLY:
         raise StreamgaugeError("sse is a framing: rules are for a dialect, name one (streamgauge dialects)")
     if options.dialect:

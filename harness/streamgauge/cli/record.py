@@ -12,11 +12,13 @@ from typing import Any
 import click
 
 from streamgauge.chat import ChatMessage, ChatRequest
+from streamgauge.cli._headers import header_option
 from streamgauge.cli._output import note
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError
 from streamgauge.recorder import Keeper, Kept, Label, RecordingProxy, Upstream, record_once
 from streamgauge.registry import get_dialect
+from streamgauge.trace import Headers
 
 DEFAULT_DIALECT = "openai-chat"
 
@@ -38,6 +40,7 @@ DEFAULT_DIALECT = "openai-chat"
 @click.option("--model", metavar="M", help="With --prompt: the model to ask.")
 @click.option("--set", "members", multiple=True, metavar="NAME=JSON", help="With --prompt: a member of the request.")
 @click.option("--api-key", default="", metavar="KEY", help="With --prompt: the key. It is never recorded.")
+@header_option
 @click.option("--no-reference", is_flag=True, help="With --prompt: don't ask for the non-streaming answer.")
 def command(
     upstream: str,
@@ -52,6 +55,7 @@ def command(
     model: str | None,
     members: tuple[str, ...],
     api_key: str,
+    headers: Headers,
     no_reference: bool,
 ) -> int:
     """Keep what a server streams: exact bytes, cuts, times and request, without keys and cookies.
@@ -63,7 +67,7 @@ def command(
     source = Upstream(upstream)
     spoken = get_dialect(dialect) if dialect else None
     if prompt is None:
-        for option, given in (("--model", model), ("--set", members), ("--api-key", api_key)):
+        for option, given in (("--model", model), ("--set", members), ("--api-key", api_key), ("--header", headers)):
             if given:
                 raise StreamgaugeError(f"{option} goes with --prompt; clients of the proxy send their own")
         keeper = Keeper(Path(out), label, source.host)
@@ -77,8 +81,9 @@ def command(
             spoken or get_dialect(DEFAULT_DIALECT),
             request,
             Keeper(Path(out), label, source.host),
-            api_key,
-            not no_reference,
+            api_key=api_key,
+            headers=headers,
+            reference=not no_reference,
         )
     )
 
@@ -96,10 +101,8 @@ async def _proxy(proxy: RecordingProxy) -> int:
     return 0
 
 
-async def _once(
-    source: Upstream, dialect: Dialect, request: ChatRequest, keeper: Keeper, api_key: str, reference: bool
-) -> int:
-    kept = await record_once(source, dialect, request, keeper, api_key=api_key, reference=reference)
+async def _once(source: Upstream, dialect: Dialect, request: ChatRequest, keeper: Keeper, **options: Any) -> int:
+    kept = await record_once(source, dialect, request, keeper, **options)
     _report(kept)
     status = kept.recording.trace.status or 0
     if status >= 400:

@@ -12,7 +12,7 @@ from streamgauge.detect import kind_of, not_a_stream
 from streamgauge.dialect import Dialect
 from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.registry import all_dialects
-from streamgauge.trace import Trace
+from streamgauge.trace import Headers, Trace
 from streamgauge.transport import (
     NEVER_SENT,
     advice,
@@ -20,6 +20,8 @@ from streamgauge.transport import (
     is_loopback,
     join_url,
     masked,
+    merged,
+    secrets_in,
     shown,
     trust,
     unreachable,
@@ -31,16 +33,22 @@ NO_SUCH_MODEL = "streamgauge-no-such-model"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The endpoint. timeout: seconds of silence after which a read ends; five times that is each request's limit."""
+    """The endpoint. timeout: seconds of silence after which a read ends; five times that is each request's limit.
+
+    headers: what goes with each request beside what the dialect sends, and replaces it where it has the same name.
+    """
 
     base_url: str
     dialect: Dialect
     model: str
     api_key: str = ""
     timeout: float = 60.0
+    headers: Headers = ()
 
 
-def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: float = 60.0) -> str:
+def first_model(
+    base_url: str, dialect: Dialect, *, api_key: str = "", timeout: float = 60.0, headers: Headers = ()
+) -> str:
     """The first model that the endpoint lists; "" where requests of the dialect name none.
 
     Raises BackendError where it lists none, StreamgaugeError where the dialect has no list: it says what to do.
@@ -50,9 +58,9 @@ def first_model(base_url: str, dialect: Dialect, *, api_key: str = "", timeout: 
     if not dialect.models_path:
         raise StreamgaugeError(f"{dialect.name} has no list of models: name the --model")
     url = join_url(base_url, dialect.models_path)
-    key = {dialect.auth.header: dialect.auth.prefix + headers_can_carry(api_key)} if api_key else {}
+    sent = merged(dialect.auth.headers(headers_can_carry(api_key)), headers)
     try:
-        answer = httpx2.get(url, headers=key, timeout=timeout, trust_env=not is_loopback(url), verify=trust())
+        answer = httpx2.get(url, headers=sent, timeout=timeout, trust_env=not is_loopback(url), verify=trust())
     except NEVER_SENT as error:
         raise unreachable(url, error) from None
     except httpx2.RequestError as error:
@@ -79,7 +87,7 @@ def require_endpoint(target: Target, trace: Trace) -> None:
             f"no HTTP answer in {target.timeout:g} s" if trace.ended == "timeout" else f"no HTTP answer ({trace.note})"
         )
         raise BackendError(f"{url}: {why}; is it an HTTP server{tls}, is it up?")
-    said = masked(_said(trace.body), target.api_key)
+    said = masked(_said(trace.body), *secrets_in(target.headers), target.api_key)
     if not 200 <= trace.status < 300:
         hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or _absent(target, trace)
         raise BackendError(f"{url} answers HTTP {trace.status}{said and f' ({said})'}: {hint}")
@@ -133,7 +141,7 @@ def _key_hint(dialect: Dialect, status: int) -> str:
     if status not in (401, 403):
         return ""
     where = f" or set {dialect.auth.env}" if dialect.auth.env else ""
-    return f"it wants an API key: give --api-key{where}"
+    return f"it wants an API key: give --api-key{where}, or the header that it wants with --header"
 
 
 def need_base_url(target: str, dialect: Dialect) -> None:

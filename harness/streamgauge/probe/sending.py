@@ -47,7 +47,12 @@ def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Genera
         own: dict[str, Exchange] = {}
         if probe.twin:
             reply = fetch_json(
-                target.base_url, target.dialect, probe.request, api_key=target.api_key, timeout=target.timeout
+                target.base_url,
+                target.dialect,
+                probe.request,
+                api_key=target.api_key,
+                timeout=target.timeout,
+                headers=target.headers,
             )
             reference = _message(target.dialect, reply)
             whole = Exchange(target.dialect, reply, None, siblings, f"{probe.name}.twin", streams=False)
@@ -68,6 +73,7 @@ def _over_http2(target: Target, siblings: dict[str, Exchange]) -> Exchange:
         plain,
         api_key=target.api_key,
         timeout=target.timeout,
+        headers=target.headers,
         deadline=5 * target.timeout,
         http2=True,
     )
@@ -88,6 +94,7 @@ def _send(target: Target, probe: Probe) -> Trace:
         probe.request,
         api_key=target.api_key,
         timeout=target.timeout,
+        headers=target.headers,
         stop_after=probe.stop_after,
         deadline=5 * target.timeout,
     )
@@ -105,8 +112,8 @@ def _without_query(dialect: Dialect) -> Dialect:
 
 def _send_spoilt(target: Target, request: ChatRequest, spoil: Callable[[bytes], bytes]) -> Trace:
     """A request whose body is not what the dialect says; its trace knows no request."""
-    out = outgoing(target.base_url, target.dialect, request, api_key=target.api_key)
-    recorder = Recorder(out, target.api_key)
+    out = outgoing(target.base_url, target.dialect, request, api_key=target.api_key, headers=target.headers)
+    recorder = Recorder(out)
     extensions = {"trace": recorder.on_trace}
     try:
         with (

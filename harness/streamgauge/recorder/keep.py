@@ -15,7 +15,7 @@ from typing import Any
 from streamgauge import __version__
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError
-from streamgauge.recorder.secrets import Scrubber, secrets_of
+from streamgauge.recorder.secrets import SHORTEST, Scrubber, secrets_of
 from streamgauge.recorder.tap import Tap
 from streamgauge.recordings import SUFFIXES, Recording, save
 
@@ -24,11 +24,15 @@ _CASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request behind a recording, as the server got it; `target` is what stands behind the base URL."""
+    """The request behind a recording, as the server got it; `target` is what stands behind the base URL.
+
+    secrets: what is known to be none of a recording's business, beside what its name gives away.
+    """
 
     target: str
     headers: Mapping[str, str]
     body: bytes
+    secrets: tuple[str, ...] = ()
 
     @property
     def json(self) -> Any:
@@ -104,7 +108,8 @@ class Keeper:
 
     def _recording(self, dialect: Dialect, asked: Asked, tap: Tap, reference: Any) -> Recording:
         value = asked.json
-        scrub = Scrubber(secrets_of(tuple(asked.headers.items()), asked.target, value))
+        known = {secret for secret in asked.secrets if len(secret) >= SHORTEST}
+        scrub = Scrubber(known | secrets_of(tuple(asked.headers.items()), asked.target, value))
         body = scrub.body(tap.body)
         headers = scrub.headers(tap.reader.headers)
         trace = tap.trace(body, headers, scrub.json(value))

@@ -18,6 +18,7 @@ from streamgauge.transport.address import (
     unreachable,
 )
 from streamgauge.transport.exchange import TIMEOUT, Outgoing, Recorder, fetch, fetch_json, outgoing
+from streamgauge.transport.headers import merged, read_headers, secrets_in
 from streamgauge.transport.trust import trust
 
 __all__ = [
@@ -35,9 +36,12 @@ __all__ = [
     "is_loopback",
     "join_url",
     "masked",
+    "merged",
     "outgoing",
     "patience",
+    "read_headers",
     "reason",
+    "secrets_in",
     "shown",
     "trust",
     "unreachable",

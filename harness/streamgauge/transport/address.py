@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Iterable
+from urllib.parse import quote
 
 import httpx2
 
@@ -78,9 +81,24 @@ def headers_can_carry(api_key: str) -> str:
     return api_key
 
 
-def masked(text: str, secret: str) -> str:
-    """A text in which a secret is as many asterisks."""
-    return text.replace(secret, MASK * len(secret)) if len(secret) >= SHORTEST_SECRET else text
+def masked(text: str, *secrets: str) -> str:
+    """A text in which each secret is as many asterisks."""
+    for spelled in spellings(secrets):
+        text = text.replace(spelled, MASK * len(spelled))
+    return text
+
+
+def spellings(secrets: Iterable[str]) -> list[str]:
+    """How secrets may stand in what a backend repeats: as they are, in a JSON string, in a URL.
+
+    The longest first, because one may hold another; short ones not at all.
+    """
+    found: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            in_json = json.dumps(secret)[1:-1]
+            found |= {secret, in_json, in_json.replace("/", r"\/"), quote(secret, safe="")}
+    return sorted(found, key=len, reverse=True)
 
 
 def unreachable(url: str, error: Exception) -> UnreachableError:

@@ -20,7 +20,6 @@ from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
 from streamgauge.transport.address import (
     MASK,
     NEVER_SENT,
-    SHORTEST_SECRET,
     advice,
     ending,
     headers_can_carry,
@@ -29,8 +28,10 @@ from streamgauge.transport.address import (
     masked,
     patience,
     reason,
+    spellings,
     unreachable,
 )
+from streamgauge.transport.headers import merged, secrets_in
 from streamgauge.transport.trust import trust
 
 TIMEOUT = 60.0
@@ -42,11 +43,12 @@ BODY_LIMIT = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One HTTP request, ready to be sent."""
+    """One HTTP request, ready to be sent; `secrets` of it must not be shown."""
 
     url: str
     headers: Headers
     body: dict[str, Any]
+    secrets: tuple[str, ...] = ()
 
     @property
     def content(self) -> bytes:
@@ -58,20 +60,17 @@ def outgoing(
 ) -> Outgoing:
     """What a dialect sends to a base URL for a request; `headers` come last and replace those of the same name.
 
+    The key is a secret, and so is what the headers hold.
+
     Raises StreamgaugeError for a base URL that is none, and for a key that no header can carry.
     """
     key = headers_can_carry(api_key)
     wire = dialect.request(request)
     accept = dialect.media_type if request.stream else "application/json"
-    table = {
-        "content-type": ("Content-Type", "application/json"),
-        "accept": ("Accept", accept),
-        "accept-encoding": ("Accept-Encoding", "identity"),
-    }
-    auth = ((dialect.auth.header, dialect.auth.prefix + key),) if key else ()
-    for name, value in (*auth, *wire.headers, *headers):
-        table[name.lower()] = (name, value)
-    return Outgoing(join_url(base_url, wire.path), tuple(table.values()), wire.body)
+    usual = (("Content-Type", "application/json"), ("Accept", accept), ("Accept-Encoding", "identity"))
+    own = tuple(headers)
+    sent = merged(usual, dialect.auth.headers(key), wire.headers, own)
+    return Outgoing(join_url(base_url, wire.path), sent, wire.body, (*secrets_in(own), key))
 
 
 class Recorder:
@@ -80,9 +79,8 @@ class Recorder:
     The decoder, where one is given, counts events, so that the caller can stop after some of them.
     """
 
-    def __init__(self, request: Outgoing, secret: str = "", decoder: Decoder | None = None) -> None:
+    def __init__(self, request: Outgoing, decoder: Decoder | None = None) -> None:
         self._request = request
-        self._secret = secret
         self._decoder = decoder
         self._start = perf_counter()
         self._arrivals: list[Arrival] = []
@@ -105,7 +103,7 @@ class Recorder:
         self._head = {
             "headers_at": self.now,
             "status": response.status_code,
-            "headers": tuple((n, masked(v, self._secret)) for n, v in headers if n.lower() != "set-cookie"),
+            "headers": tuple((n, masked(v, *self._request.secrets)) for n, v in headers if n.lower() != "set-cookie"),
             "http_version": response.http_version,
         }
 
@@ -116,11 +114,11 @@ class Recorder:
             self.events += len(self._decoder.feed(data))
 
     def ended(self, how: TraceEnd, note: str = "") -> None:
-        self._end = {"ended": how, "ended_at": self.now, "note": masked(note, self._secret)}
+        self._end = {"ended": how, "ended_at": self.now, "note": masked(note, *self._request.secrets)}
 
     def trace(self) -> Trace:
         return Trace(
-            arrivals=tuple(masked_arrivals(self._arrivals, self._secret)),
+            arrivals=tuple(masked_arrivals(self._arrivals, *self._request.secrets)),
             request=self._request.body,
             timed=True,
             accept_encoding={n.lower(): v for n, v in self._request.headers}.get("accept-encoding"),
@@ -146,12 +144,13 @@ def fetch(
     timeout: seconds of silence until the trace ends in "timeout"; deadline: the same for the whole, in seconds
     since the request was sent, looked at with each read. stop_after: disconnect after that many events ("closed").
     http2: offer HTTP/2 too, which needs https and the library h2; the trace says what was spoken.
-    The note of a 404 says where the base URL is likely to be wrong. The key is in no part of the trace.
+    The note of a 404 says where the base URL is likely to be wrong. Neither the key nor what the headers hold is in
+    any part of the trace.
 
     Raises UnreachableError where nothing could be reached, StreamgaugeError for a base URL that is none.
     """
     out = outgoing(base_url, dialect, request, api_key=api_key, headers=headers)
-    recorder = Recorder(out, api_key, dialect.decoder() if stop_after is not None else None)
+    recorder = Recorder(out, dialect.decoder() if stop_after is not None else None)
     try:
         with (
             httpx2.Client(
@@ -201,14 +200,14 @@ def _record(reads: Iterator[bytes], recorder: Recorder, stop_after: int | None, 
     recorder.ended("eof")
 
 
-def masked_arrivals(arrivals: list[Arrival], secret: str) -> Iterator[Arrival]:
-    """The same reads; a key that the backend repeats in its body (in an error, say) is as many asterisks."""
-    key = secret.encode()
-    body = b"".join(a.data for a in arrivals)
-    if len(key) < SHORTEST_SECRET or key not in body:
+def masked_arrivals(arrivals: list[Arrival], *secrets: str) -> Iterator[Arrival]:
+    """The same reads; a secret that the backend repeats in its body (in an error, say) is as many asterisks."""
+    whole = body = b"".join(a.data for a in arrivals)
+    for spelled in spellings(secrets):
+        body = body.replace(spelled.encode(), MASK.encode() * len(spelled.encode()))
+    if body == whole:
         yield from arrivals
         return
-    body = body.replace(key, MASK.encode() * len(key))
     start = 0
     for arrival in arrivals:
         yield Arrival(arrival.at, body[start : start + len(arrival.data)])
