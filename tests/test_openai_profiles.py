@@ -88,6 +88,42 @@ def test_a_documented_chunk_of_its_own() -> None:
     assert "OAC-001" in {v.rule for v in judge(Exchange(CHAT, Trace.of(broken.encode()))) if v.verdict == "fail"}
 
 
+def zai(*, entries: dict[str, Any] | None = None, **members: Any) -> str:
+    """A stream of Z.ai's shape, whose chunks and whose choices have these members beside it."""
+    head = {"id": "2026", "created": 1_700_000_000, "model": "glm", **members}
+    said = [{"reasoning_content": "Hm."}, {"content": "Hi"}]
+    choices = [{"index": 0, "delta": {"role": "assistant", **delta}, **(entries or {})} for delta in said]
+    last = {"index": 0, "finish_reason": "stop", "delta": {"role": "assistant", "content": ""}}
+    counts = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    return (
+        "".join(sse({**head, "choices": [c]}) for c in choices)
+        + sse({**head, "choices": [last], "usage": counts})
+        + DONE
+    )
+
+
+def test_chunks_without_an_object() -> None:
+    """Z.ai's chunk has no object and no finish_reason until the end, and is not accused; what has anything that is
+    OpenAI's beside it is, and so is a stream of Z.ai's shape that lacks more.
+    """
+
+    def judged(body: str) -> str:
+        (found,) = judge(Exchange(CHAT, Trace.of(body.encode())), [get_rule("OAC-001")])
+        return found.verdict
+
+    failed = [v.rule for v in judge(Exchange(CHAT, Trace.of(zai().encode()))) if v.verdict in ("fail", "error")]
+    assert failed == []
+    assert judged(zai()) == "non-strict"
+    assert judged(zai(object="chat.completion.chunk")) == "pass"
+    assert judged(zai(request_id="1")) == "non-strict"
+    assert judged(zai(system_fingerprint="fp")) == "fail"
+    assert judged(zai(entries={"finish_reason": None})) == "fail"
+    assert judged(zai(entries={"logprobs": None})) == "fail"
+    assert judged(zai().replace('"created":1700000000,', "")) == "fail"
+    mixed = zai(object="chat.completion.chunk").replace('"object":"chat.completion.chunk",', "", 1)
+    assert judged(mixed) == "fail"
+
+
 def paths(value: Any, above: str = "") -> Iterator[str]:
     """Each member with something in it, as the path that leads to it; arrays are passed through."""
     if isinstance(value, list):

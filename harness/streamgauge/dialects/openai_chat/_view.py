@@ -62,12 +62,16 @@ class View:
         """Whether every choice that appeared has a finish_reason."""
         return bool(self.finishes) and all(self.finishes.values())
 
-    def strange(self) -> list[str]:
-        """Members of chunks, choices and deltas of a service that is not known to be bound by OpenAI's sentences."""
+    def members(self) -> set[str]:
+        """The names of the members of all chunks, choices and deltas."""
         seen = {name for value, _ in self.chunks for name in value}
         for part in self.parts:
             seen |= part.choice.keys() | part.delta.keys()
-        return sorted(seen - BOUND)
+        return seen
+
+    def strange(self) -> list[str]:
+        """Members of chunks, choices and deltas of a service that is not known to be bound by OpenAI's sentences."""
+        return sorted(self.members() - BOUND)
 
 
 def view(exchange: Exchange) -> View:

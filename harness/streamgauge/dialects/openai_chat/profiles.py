@@ -200,8 +200,9 @@ TOGETHER = Profile(
 ZAI = Profile(
     name="z.ai",
     title="Z.ai",
-    source="recorded streams; the reference (https://docs.z.ai/api-reference/llm/chat-completion) could not be read: "
-    "the words for finish_reason are those that its clients know",
+    source="Z.ai's own types, zai-sdk 0.2.3, types/chat/chat_completion_chunk.py, and recorded streams; the reference "
+    "(https://docs.z.ai/api-reference/llm/chat-completion) could not be read: the words for finish_reason are those "
+    "that its clients know",
     reasoning=("choices.delta.reasoning_content",),
     usage=("usage",),
     usage_when=WITH_FINISH,
@@ -219,6 +220,15 @@ OPENAI = frozenset(
     }
 )
 """Members of a chunk, a choice and a delta in OpenAI's reference, of a legacy completion too (openai 3.54.0)."""
+
+ZAI_CHUNK = frozenset(
+    {
+        *("id", "created", "model", "choices", "usage", "index", "delta", "finish_reason"),
+        *("role", "content", "reasoning_content", "tool_calls", "audio"),
+    }
+)
+"""Members of a chunk, a choice and a delta in Z.ai's own types (zai-sdk 0.2.3): a chunk has no object, and
+finish_reason may be left out."""
 
 _PROMISED = frozenset[str]().union(*(profile.adds for profile in PROFILES if profile.promise))
 _FREE = frozenset[str]().union(*(profile.adds for profile in PROFILES if not profile.promise))

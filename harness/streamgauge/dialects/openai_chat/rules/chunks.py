@@ -8,8 +8,8 @@ from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import HELLO, WITH_USAGE, chat, chunk, sse, text, usage, whole_chunk
 from streamgauge.dialects.openai_chat._sources import CHUNK, DELTA, OPTIONS
-from streamgauge.dialects.openai_chat._view import chunks, is_filter
-from streamgauge.dialects.openai_chat.profiles import FINISH_REASONS
+from streamgauge.dialects.openai_chat._view import View, chunks, is_filter
+from streamgauge.dialects.openai_chat.profiles import FINISH_REASONS, OPENAI, ZAI_CHUNK
 from streamgauge.evidence import brief
 from streamgauge.rules import Example, Exchange, Finding, server_rule
 from streamgauge.wire import elements
@@ -30,7 +30,8 @@ REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
     source=f"{CHUNK}: required are id, choices, created, model, object. What states nothing of the completion, as "
     "Azure's filter results and what gateways add, counts as non-strict: OpenAI may add event types, too. So does no "
     "object beside a model_id: IBM documents a chunk of its own without one (watsonx.ai, TextChatStreamItem, "
-    "https://ibm.github.io/watsonx-ai-node-sdk)",
+    "https://ibm.github.io/watsonx-ai-node-sdk). So does no object in a stream of Z.ai's shape: its own types have "
+    "none, and leave finish_reason out until the end (zai-sdk 0.2.3, types/chat/chat_completion_chunk.py)",
     applies=("openai-chat", "openai-completions"),
     known=(
         "https://github.com/ROCm/ATOM/issues/1711",
@@ -42,17 +43,27 @@ REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
 )
 def required_members(exchange: Exchange) -> Iterator[Finding]:
     """Every chunk has id, object, created, model and choices."""
-    for value, span in chunks(exchange).chunks:
-        missing = [name for name in REQUIRED if name not in value]
-        if missing:
-            got = f"no {', '.join(missing)}"
-            mild = is_filter(value) or not _is_chunk(value) or _is_watsonx(value, missing)
-            yield Finding("id, object, created, model, choices", got, span, mild=mild)
+    found = chunks(exchange)
+    without = [(value, span, [name for name in REQUIRED if name not in value]) for value, span in found.chunks]
+    lacking = [entry for entry in without if entry[2]]
+    zai = bool(lacking) and _is_zai(found)
+    for value, span, missing in lacking:
+        own = _is_watsonx(value, missing) or (zai and missing == ["object"])
+        mild = is_filter(value) or not _is_chunk(value) or own
+        yield Finding("id, object, created, model, choices", f"no {', '.join(missing)}", span, mild=mild)
 
 
 def _is_watsonx(value: dict[str, Any], missing: list[str]) -> bool:
     """Whether a chunk is IBM's own: object is none of its members, and model a copy of model_id that may be missing."""
     return "model_id" in value and set(missing) <= {"object", "model"}
+
+
+def _is_zai(found: View) -> bool:
+    """Whether a stream has nothing of OpenAI's chunk that Z.ai's has not: no object, and no finish_reason that is
+    null before the end.
+    """
+    early = any(part.choice.get("finish_reason", "") is None for part in found.parts)
+    return not early and found.members().isdisjoint(OPENAI - ZAI_CHUNK)
 
 
 def _is_chunk(value: dict[str, Any]) -> bool:
