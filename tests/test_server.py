@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import pairwise
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import httpx2
@@ -565,6 +566,40 @@ def test_port_in_use() -> None:
     """The error says which port, and what to do."""
     with ReplayServer() as first, pytest.raises(StreamgaugeError, match=r"port \d+ on 127.0.0.1 is in use: give"):
         ReplayServer(port=int(first.url.rpartition(":")[2])).start()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_no_port(port: int) -> None:
+    """A number that is no port is refused with one line, and nobody waits for a server that can't listen."""
+    with pytest.raises(StreamgaugeError, match=f"{port} is no port"):
+        ReplayServer(port=port).start()
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), RuntimeError("no loop")])
+def test_start_that_fails_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps the server's thread from listening reaches who starts it, who would else wait for ever."""
+    monkeypatch.setattr("asyncio.events.new_event_loop", Mock(side_effect=error))
+    with pytest.raises(StreamgaugeError, match=r"can't listen on .*(Too many open files|no loop)"):
+        ReplayServer().start()
+
+
+def test_interrupted_start_leaves_nothing() -> None:
+    """Ctrl-C while the server starts ends its thread and its listener: nobody else would."""
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            super().wait(timeout)
+            self.wait = super().wait
+            raise KeyboardInterrupt
+
+    server = ReplayServer()
+    server._started = Interrupted()
+    before = threading.enumerate()
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+    assert threading.enumerate() == before
+    with server:  # it can be started again
+        pass
 
 
 def test_url_needs_a_running_server() -> None:

@@ -56,7 +56,7 @@ class ReplayServer:
         self._thread: threading.Thread | None = None
         self._mounting = threading.Lock()
         self._started = threading.Event()
-        self._failure: OSError | None = None
+        self._failure: Exception | None = None
         self._folder: TemporaryDirectory[str] | None = None
 
     @property
@@ -88,15 +88,20 @@ class ReplayServer:
         """Listen; returns when clients can connect."""
         if self._thread is not None:
             raise StreamgaugeError("the replay server runs already")
+        if not 0 <= self._wanted <= 65535:
+            raise StreamgaugeError(f"{self._wanted} is no port: give one up to 65535, or 0 for a free one")
         for module in self._needs:
             need(module)
         self._started.clear()
         self._thread = threading.Thread(target=self._run, name="streamgauge-replay", daemon=True)
-        self._thread.start()
-        self._started.wait()
+        try:
+            self._thread.start()
+            self._started.wait()
+        except KeyboardInterrupt:  # nobody will close what was never entered
+            self.close()
+            raise
         if self._failure is not None:
-            self._thread.join()
-            self._thread = None
+            self.close()
             raise StreamgaugeError(_advice(self._wanted, self._failure)) from self._failure
         return self
 
@@ -106,8 +111,10 @@ class ReplayServer:
             thread, self._thread = self._thread, None
         if thread is None:
             return
-        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-            self._loop.call_soon_threadsafe(self._stop.set)
+        self._started.wait()
+        if self._failure is None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                self._loop.call_soon_threadsafe(self._stop.set)
         thread.join()
         if self._folder is not None:
             self._folder.cleanup()
@@ -160,18 +167,21 @@ class ReplayServer:
         self._mounts.pop(mount.url.rpartition("/")[2], None)
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        self._failure = None
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._main())
+        except Exception as error:
+            if self._started.is_set():
+                raise
+            self._failure = error  # whatever it is: who waits for the start is told
+        finally:
+            self._started.set()
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        self._failure = None
-        try:
-            await self._listeners.open(self._listeners.own, self._wanted)
-        except OSError as error:
-            self._failure = error
-            self._started.set()
-            return
+        await self._listeners.open(self._listeners.own, self._wanted)
         self._started.set()
         await self._stop.wait()
         await self._listeners.close()
@@ -193,9 +203,10 @@ class ReplayServer:
         return mount.plan(received)
 
 
-def _advice(port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {HOST} is in use: give another --port, or 0 for a free one"
-    if error.errno == errno.EACCES:
-        return f"port {port} needs privileges: give a --port above 1023, or 0 for a free one"
-    return f"can't listen on {HOST}:{port}: {error.strerror or error}"
+def _advice(port: int, error: Exception) -> str:
+    match error:
+        case OSError(errno=errno.EADDRINUSE):
+            return f"port {port} on {HOST} is in use: give another --port, or 0 for a free one"
+        case OSError(errno=errno.EACCES):
+            return f"port {port} needs privileges: give a --port above 1023, or 0 for a free one"
+    return f"can't listen on {HOST}:{port}: {getattr(error, 'strerror', None) or error}"
