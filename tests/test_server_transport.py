@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import h2.config
@@ -543,6 +544,15 @@ def test_the_authority(server: ReplayServer) -> None:
         path: Path = other.ca_file
         assert path.exists()
     assert not path.exists()
+
+
+def test_no_authority_without_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is missing each time that somebody asks: clients would be told to trust a file that is not there."""
+    monkeypatch.setattr("streamgauge.server.replay.authority", Mock(side_effect=UnavailableError("no cryptography")))
+    with ReplayServer() as server:
+        for _ in range(2):
+            with pytest.raises(UnavailableError):
+                _ = server.ca_file
 
 
 @pytest.mark.parametrize("spec", ["tls+stall", "http2+stall", "http2+slow-drip:5"])

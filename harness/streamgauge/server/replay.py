@@ -73,10 +73,11 @@ class ReplayServer:
 
     @property
     def ca_file(self) -> Path:
-        """The same as a file, which is there until the server is closed."""
+        """The same as a file, which is there until the server is closed. It raises as ca_pem does."""
         if self._folder is None:
+            pem = self.ca_pem  # first: who asks twice must not get the path of a file that was never written
             self._folder = TemporaryDirectory(prefix="streamgauge-ca-")
-            (Path(self._folder.name) / "ca.pem").write_bytes(self.ca_pem)
+            (Path(self._folder.name) / "ca.pem").write_bytes(pem)
         return Path(self._folder.name) / "ca.pem"
 
     @property
