@@ -63,12 +63,14 @@ def test_frames_and_texts_go() -> None:
     small = shrinker.shrink(Case(PLAIN, "bom"))
     assert text_of(small) == "walk"
     assert small.fault == "bom"
-    assert len(CHAT.cut(small.body)) <= 4
-    assert len(small.body) < len(PLAIN.trace.body) / 15
+    assert len(CHAT.cut(small.body)) == 5  # role, text, finish reason, usage, [DONE]
+    assert len(small.body) < len(PLAIN.trace.body) / 12
     assert small.recording.message == CHAT.read(small.body)
     assert small.recording.message.ended == "complete"
     exchange = Exchange(CHAT, small.recording.trace)
     assert [v.rule for v in judge(exchange) if v.verdict in ("fail", "error")] == []
+    merely = {v.rule for v in judge(exchange) if v.verdict == "non-strict"}
+    assert merely <= {v.rule for v in judge(Exchange(CHAT, PLAIN.trace)) if v.verdict == "non-strict"}
 
 
 def test_shrinking_is_deterministic_and_bounded() -> None:
@@ -265,6 +267,9 @@ def test_drawn_contents(install: Install, tmp_path: Path) -> None:
     [
         (["openai-chat", "--rule", "SSE-008", "--fault", "bom"], "nothing to shrink: openai-chat sync keeps SSE-008"),
         (["openai-chat", "--rule", "SSE-003", "--seeds", "2"], "in 2 of 2 runs"),
+        (["openai-chat", "--rule", "SEQ-010"], "not judged under no fault: give a --fault like those"),
+        (["openai-chat", "--rule", "SEQ-010", "--fault", "bom"], "SEQ-010 is not judged under bom"),
+        (["openai-chat", "--rule", "AGG-008", "--fault", "truncate"], "is judged under: no fault"),
         (["openai-chat", "--rule", "HTTP-001"], "is a rule for servers"),
         (["openai-chat", "--rule", "SSE-008", "--case", "no-such"], "unknown case 'no-such'"),
         (["openai-chat", "--rule", "SSE-008", "--fault", "bomb"], "did you mean 'bom'"),

@@ -12,7 +12,7 @@ from streamgauge.conformance import Conformance, Job, Selection, plan
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError, UnavailableError, UnknownNameError
 from streamgauge.events import End, Event, Finish, Start, TextDelta, Usage
-from streamgauge.faults import parse_faults
+from streamgauge.faults import effect_of, parse_faults
 from streamgauge.observation import Path
 from streamgauge.provider import get_provider
 from streamgauge.recordings import Recording, shipped
@@ -81,9 +81,17 @@ class Trial:
         return (Case(recording, spec) for spec in specs)
 
     def first(self, cases: Iterable[Case]) -> Case:
-        """The first case with which the client departs; raises StreamgaugeError where there is none."""
+        """The first case with which the client departs; raises StreamgaugeError where there is none, and where the rule
+        says nothing about a fault: a whole stream is not incomplete because a rule for cut ones is asked about it.
+        """
         last = None
         for last in cases:
+            if not _about(self.rule, last.fault):
+                faults = ", ".join(fault or "no fault" for fault in get_rule(self.rule).faults)
+                raise StreamgaugeError(
+                    f"{self.rule} is not judged under {last.fault or 'no fault'}: give a --fault like those that it is "
+                    f"judged under: {faults}"
+                )
             if self.departure(last):
                 return last
         tried = f": {last.recording.name} under {last.fault or 'no fault'}" if last and self.runs == 1 else ""
@@ -122,6 +130,19 @@ class Trial:
             return None
         seen = next(r for job, r in run.observed.items() if job.fault == case.fault)
         return Departure(verdict.verdict, seen.raised.name if seen.raised else "", seen.hung)
+
+
+def _about(rule: str, spec: str) -> bool:
+    """Whether the rule is judged under that fault, or one that shares a name with it and does as much harm."""
+
+    def names(spec: str) -> set[str]:
+        return {found.name for found, _ in parse_faults(spec)}
+
+    return any(
+        names(spec) & names(known) if known else not spec
+        for known in get_rule(rule).faults
+        if effect_of(known) == effect_of(spec)
+    )
 
 
 def seeded(fault: str, count: int) -> Iterator[str]:
