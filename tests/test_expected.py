@@ -89,6 +89,17 @@ def test_an_entry_for_both_paths_is_red_where_one_has_become_good(write: Write) 
     assert apply(skipped, load(write(BOM)), EVERYTHING).exit_code == 0
 
 
+def test_an_entry_that_a_missing_package_kept_from_judging_is_not_stale(write: Write) -> None:
+    """Nothing is known about it; a skip for another reason says that the entry stands for nothing, and is red."""
+    unplayed = verdict(outcome="skip", reason="this takes cryptography, not installed: pip install 'streamgauge[tls]'")
+    entries = load(write(BOM))
+    good = verdict(rule="SSE-003", outcome="pass")
+    assert apply(report(unplayed, good), entries, EVERYTHING).exit_code == 0
+    assert apply(report(verdict(outcome="skip", reason="no HTTP/2"), good), entries, EVERYTHING).exit_code == 1
+    kept_elsewhere = verdict(fault="bom+cut-inside:bom", outcome="pass")
+    assert apply(report(unplayed, kept_elsewhere), entries, EVERYTHING).exit_code == 0
+
+
 def test_one_failing_case_keeps_an_entry(write: Write) -> None:
     """An entry is stale only when nothing that it covers fails any more."""
     run = apply(report(verdict(outcome="pass"), verdict(case="length")), load(write(BOM)), EVERYTHING)

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from streamgauge.rules import Outcome, Verdict
-from streamgauge.verdicts import OUTCOMES, RunReport, Subject, base_versions, now
+from streamgauge.verdicts import OUTCOMES, RunReport, Subject, base_versions, for_want_of_packages, now
 
 
 def report(*verdicts: Verdict, stale: tuple[str, ...] = ()) -> RunReport:
@@ -75,3 +75,10 @@ def test_json_has_the_documented_shape() -> None:
     assert members <= set(value["verdicts"][0])
     assert value["verdicts"][0]["span"] == [0, 3]
     assert value["summary"] == run.summary
+
+
+def test_missing_packages_are_named() -> None:
+    """Each with what installs it, and with how many verdicts wait for it; other skips are none of them."""
+    tls, other = "this takes cryptography, not installed: pip install 'streamgauge[tls]'", "does not ask for HTTP/2"
+    skipped = [Verdict(rule="R", subject="s", verdict="skip", reason=reason) for reason in (tls, other, tls)]
+    assert for_want_of_packages([*skipped, verdict("pass")]) == (f"2 of the skipped: {tls}",)

@@ -24,7 +24,7 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.faults import parse_faults
 from streamgauge.provider import get_provider
 from streamgauge.rules import Verdict, get_rule
-from streamgauge.verdicts import JUDGED, RunReport
+from streamgauge.verdicts import JUDGED, RunReport, for_want_of_packages
 
 _ENTRY = re.compile(r"^\s*\[\[\s*expected\s*\]\]", re.MULTILINE)
 _NEEDED = ("subject", "rule", "reason")
@@ -131,7 +131,8 @@ def apply(report: RunReport, entries: Iterable[Expectation], selection: Selectio
 
     Only a departure is an expected failure; a skip is none, so that an entry whose rule was skipped is stale too. An
     entry without a path is stale, too, where only one of two paths fails. Not judged for staleness: entries outside
-    of the selection, entries of a provider that is not installed, and any entry in a run that was interrupted.
+    of the selection, entries of a provider that is not installed, entries of which a fault could not be played for want
+    of a package, and any entry in a run that was interrupted.
     """
     entries = tuple(entries)
     met: dict[Expectation, set[str]] = {}
@@ -145,8 +146,11 @@ def apply(report: RunReport, entries: Iterable[Expectation], selection: Selectio
     stale = []
     for entry in (e for e in entries if e.subject in here and e.in_scope(selection)):
         paths = met.get(entry, set())
+        covered = [v for v in report.verdicts if entry.covers(v)]
+        if not paths and for_want_of_packages(covered):
+            continue
         if not paths:
             stale.append(f"{entry} no longer fails: remove the entry")
-        elif better := {v.path for v in report.verdicts if v.verdict in JUDGED and entry.covers(v)} - paths:
+        elif better := {v.path for v in covered if v.verdict in JUDGED} - paths:
             stale.append(f"{entry} does not fail on the {better.pop()} path: give the entry the other path")
     return replace(report, verdicts=tuple(verdicts), stale=tuple(stale))

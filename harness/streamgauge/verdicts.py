@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,6 +17,9 @@ SCHEMA = "streamgauge.verdicts/1"
 OUTCOMES: tuple[Outcome, ...] = ("pass", "non-strict", "fail", "info", "skip", "error")
 JUDGED = frozenset({"pass", "fail", "non-strict", "info"})
 """Outcomes that say something about the subject: a run without any of them judged nothing."""
+
+NOT_INSTALLED = ", not installed: "
+"""Stands in the reason of a skip that only a package missing here is to blame for, before what installs it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,12 @@ class RunReport:
     def to_json(self) -> str:
         """The text of `to_dict()`, ASCII only, so that no byte of a subject can spoil the file."""
         return json.dumps(self.to_dict(), indent=1) + "\n"
+
+
+def for_want_of_packages(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
+    """What could not be judged here, and what would have to be installed: one line a reason."""
+    reasons = Counter(v.reason for v in verdicts if v.verdict == "skip" and NOT_INSTALLED in v.reason)
+    return tuple(f"{count:,} of the skipped: {reason}" for reason, count in sorted(reasons.items()))
 
 
 def now() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,6 +54,7 @@ def command(
     from streamgauge import expected
     from streamgauge.conformance import Selection, plan
     from streamgauge.recordings import beside_shipped
+    from streamgauge.verdicts import for_want_of_packages
 
     with ExitStack() as stack:
         providers += _adapters(stack)
@@ -66,7 +68,9 @@ def command(
         recordings = beside_shipped(folder).values() if folder else None
         planned = plan(selection, recordings, folder=str(folder or ""))
         entries = expected.load(expected_failures) if expected_failures else ()
-        report = expected.apply(_run(planned, selection), entries, selection)
+        report = _run(planned, selection)
+        report = replace(report, notes=(*report.notes, *for_want_of_packages(report.verdicts)))
+        report = expected.apply(report, entries, selection)
     write_report(report, json_file, files)
     return INTERRUPTED if report.partial else report.exit_code
 
