@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError
 from streamgauge.recorder.keep import Asked, Keeper
 from streamgauge.recorder.tap import Peer, Tap, Upstream, exchange
 from streamgauge.recordings import Recording
-from streamgauge.registry import all_dialects
 from streamgauge.server.http1 import BadRequest, Continue, Preface, Request, RequestReader, status_line
-from streamgauge.server.listeners import stop_accepting
+from streamgauge.server.listeners import HOST, bound, stop_accepting
+from streamgauge.server.routes import dialect_of
 
-HOST = "127.0.0.1"
 LINGER = 1.0
 """Seconds that a server may take to end its HTTP message after its terminator, once the client has left."""
 
@@ -58,6 +57,7 @@ class RecordingProxy:
         self._dialect = dialect
         self._port = port
         self._running: set[asyncio.Task[None]] = set()
+        self._clients: WeakSet[Peer] = WeakSet()  # those whose connections are open: their transports hold them
 
     @property
     def base_url(self) -> str:
@@ -65,26 +65,36 @@ class RecordingProxy:
         return f"http://{HOST}:{self._port}{self._upstream.path}"
 
     async def __aenter__(self) -> RecordingProxy:
-        (await self._upstream.connect()).close()
-        loop = asyncio.get_running_loop()
+        (await self._upstream.connect()).drop()
         try:
-            self._server = await loop.create_server(lambda: Peer(self._connected), HOST, self._port)
+            self._server = await bound(lambda: Peer(self._connected), self._port)
         except OSError as error:
             raise StreamgaugeError(
                 f"port {self._port} can't be listened on ({error.strerror}): give another --port"
             ) from None
+        try:
+            await self._server.start_serving()
+        except asyncio.CancelledError:
+            self._server.close()
+            raise
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await stop_accepting(self._server)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        try:
+            await stop_accepting(self._server)
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+        finally:
+            for client in tuple(self._clients):
+                client.drop()  # what one that does not read would still get is not waited for
+        await asyncio.sleep(0)  # transports close in the loop's next turn
 
     def _connected(self, client: Peer) -> None:
+        self._clients.add(client)
         task = asyncio.get_running_loop().create_task(self._serve(client))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -154,7 +164,7 @@ class RecordingProxy:
     def _keep(self, request: Request, tap: Tap) -> None:
         path = request.target.partition("?")[0]
         asked = Asked(request.target.removeprefix(self._upstream.path), request.headers, request.body)
-        dialect = self._dialect or _dialect_of(path)
+        dialect = self._dialect or dialect_of(path)
         if dialect is None or not _streamed(dialect, asked, tap):
             return
         if tap.reader.status is None:
@@ -182,10 +192,6 @@ def request_bytes(method: str, target: str, fields: dict[str, str], body: bytes)
     """One HTTP/1.1 request."""
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-def _dialect_of(path: str) -> Dialect | None:
-    return next((d for d in all_dialects().values() if any(re.search(p, path) for p in d.paths)), None)
 
 
 def _streamed(dialect: Dialect, asked: Asked, tap: Tap) -> bool:

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from streamgauge.errors import StreamgaugeError
 from streamgauge.recorder.response import ResponseReader
 from streamgauge.trace import Arrival, Headers, Trace, TraceEnd
-from streamgauge.transport import join_url, unreachable
+from streamgauge.transport import is_loopback, join_url, unreachable
 
 BACKLOG = 1024 * 1024
 """Bytes that may wait in a peer's inbox before it is read no further."""
 CONNECT_TIMEOUT = 30.0
+HAPPY_EYEBALLS = 0.25
+"""Seconds until the next address of a host is tried beside the last: "Connection Attempt Delay" (RFC 8305 5)."""
 
 
 class Peer(asyncio.Protocol):
@@ -137,11 +139,11 @@ class Upstream:
         secure = ssl.create_default_context() if url.scheme == "https" else None
         port = url.port or (443 if secure else 80)
         loop = asyncio.get_running_loop()
+        # Where there are several addresses to race for; asyncio forgets the winner's socket when a race is cancelled.
+        delay = None if is_loopback(self.base_url) else HAPPY_EYEBALLS
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                _, peer = await loop.create_connection(
-                    Peer, self.host, port, ssl=secure, happy_eyeballs_delay=0.25 if self.host != "localhost" else None
-                )
+                _, peer = await loop.create_connection(Peer, self.host, port, ssl=secure, happy_eyeballs_delay=delay)
         except OSError as error:  # TimeoutError is one
             raise unreachable(self.base_url, error) from None
         return peer
@@ -229,5 +231,5 @@ async def exchange(
         tap.finish("closed")
         raise
     finally:
-        peer.close()
+        peer.drop()  # in order, it would wait until a server has read a request that it has answered, or never will
     return peer

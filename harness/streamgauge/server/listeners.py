@@ -50,11 +50,9 @@ class Listeners:
         A cancellation leaves nothing behind: what is open stands in the list before this waits for the first time.
         """
         if kind not in self._ports:
-            maker, listener = self._maker(kind), socket.create_server((HOST, port), backlog=BACKLOG)
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(maker, sock=listener, backlog=BACKLOG, start_serving=False)
+            server = await bound(self._maker(kind), port)
             self._servers.append(server)
-            self._ports[kind] = listener.getsockname()[1]
+            self._ports[kind] = server.sockets[0].getsockname()[1]
             await server.start_serving()
         return self._ports[kind]
 
@@ -106,12 +104,24 @@ class Listeners:
                 self._deaf = None
 
 
+async def bound(maker: Callable[[], asyncio.Protocol], port: int) -> asyncio.Server:
+    """A listener that accepts nothing yet; raises OSError where the port can't be had.
+
+    It does not wait for anything, so that no cancellation comes between: `loop.create_server` with an address forgets
+    a socket that listens already.
+    """
+    listener = socket.create_server((HOST, port), backlog=BACKLOG)
+    return await asyncio.get_running_loop().create_server(maker, sock=listener, backlog=BACKLOG, start_serving=False)
+
+
 async def stop_accepting(*servers: asyncio.Server) -> None:
     """Close listeners; returns when every connection that they had accepted has been made, so that it can be closed."""
     loop = asyncio.get_running_loop()
     for listener in (sock for server in servers for sock in server.sockets):
         loop.remove_reader(listener)
-    for _ in range(3):  # turns of the loop from accept() to connection_made(): a task, its transport, the callback
-        await asyncio.sleep(0)
-    for server in servers:
-        server.close()
+    try:
+        for _ in range(3):  # turns of the loop from accept() to connection_made(): a task, its transport, the callback
+            await asyncio.sleep(0)
+    finally:
+        for server in servers:
+            server.close()
