@@ -118,6 +118,17 @@ def test_not_applicable_is_a_skip_with_its_reason() -> None:
     assert (found.verdict, found.reason) == ("skip", "no tool was called")
 
 
+def test_what_was_found_stands() -> None:
+    """A rule that can't judge the rest of a stream, as the end of one that was not read to it, keeps what it found."""
+
+    def halfway(exchange: Exchange) -> Iterator[Finding]:
+        yield Finding("e", "g", (0, 4))
+        raise NotApplicable("the connection broke")
+
+    found = verdict(halfway)
+    assert (found.verdict, found.span) == ("fail", (0, 4))
+
+
 def test_exception_in_a_rule_is_our_own() -> None:
     """A bug in a rule is an error of the harness, never a failure of the subject."""
 

@@ -237,6 +237,24 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
 }
 
 
+def test_a_stream_without_an_event_has_no_end() -> None:
+    """A stream of keep-alives alone ended before it began: its end is missing like any other's."""
+    for rule, dialect in (("OAR-005", "openai-responses"), ("TGI-003", "huggingface-tgi"), ("SEQ-006", "openai-chat")):
+        assert verdicts(dialect, ": waiting\n\n")[rule].verdict == "fail"
+
+
+ARRAY = gemini.array(*gemini.HELLO)
+
+
+@pytest.mark.parametrize(
+    "body", [ARRAY.replace("\n]", ",\n]"), ARRAY.replace("\n]", ""), ARRAY + "{}", ARRAY.replace("\n,", "\n", 1)]
+)
+def test_an_array_in_a_file_is_json(body: str) -> None:
+    """Where no header is known the body tells that it is meant as an array, and is judged as one."""
+    assert verdicts("gemini-generate", ARRAY)["GEM-001"].verdict == "pass"
+    assert verdicts("gemini-generate", body)["GEM-001"].verdict == "fail"
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_departures(name: str) -> None:
     """Each way to break a rule that its own example does not show is found, at its severity, and shown."""

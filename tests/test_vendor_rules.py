@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streamgauge.dialects.anthropic_messages import _samples as anthropic
 from streamgauge.dialects.bedrock import _samples as bedrock
 from streamgauge.dialects.bedrock.rules.invoked import CLAUDE
+from streamgauge.dialects.bedrock.rules.models import NOVA
 from streamgauge.dialects.cohere_chat import _samples as cohere
 from streamgauge.engine import judge
 from streamgauge.eventstream import encode_message
@@ -139,6 +140,19 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
         "'totalTokens': 4",
     ),
     "a wrong prelude": ("BRK-001", bedrock.flipped(bedrock.HELLO, 2), "prelude"),
+    "a body that ends inside a message": ("BRK-001", bedrock.HELLO[:-9], "inside it"),
+    "a body that ends inside its first message": ("BRK-001", bedrock.HELLO[:30], "inside it"),
+    "a Nova model that is cut": ("BRK-018", b"".join(map(bedrock.chunk, NOVA[:3])), "the end of the body"),
+    "a Nova model whose block goes on": (
+        "BRK-018",
+        b"".join(map(bedrock.chunk, (*NOVA[:4], NOVA[1], NOVA[4]))),
+        "contentBlockDelta",
+    ),
+    "a model that does not say why it ended": (
+        "BRK-019",
+        bedrock.chunk({"outputText": "Hel", "totalOutputTextTokenCount": None}),
+        "the end of the body",
+    ),
     "an event behind message-end": (
         "COH-001",
         cohere.HELLO + cohere.says("tool-plan-delta", tool_plan="x"),
@@ -210,6 +224,17 @@ def test_departures(name: str) -> None:
     assert shown in verdict.got
 
 
+@pytest.mark.parametrize(
+    ("rule", "dialect"), [("ANT-008", "anthropic-messages"), ("COH-001", "cohere-chat")], ids=lambda value: value
+)
+def test_a_stream_without_an_event_has_no_end(rule: str, dialect: str) -> None:
+    """A stream of keep-alives alone ended before it began: its end is missing like any other's."""
+    for body in (": waiting\n\n", ": waiting\n\ndata: {\n\n"):
+        found = verdicts(dialect, body)
+        assert found[rule].verdict == "fail"
+        assert "the end of the body without it" in found[rule].got
+
+
 SILENT: dict[str, tuple[str, str, str | bytes]] = {
     "an error leaves a block open": (
         "ANT-003",
@@ -237,6 +262,16 @@ SILENT: dict[str, tuple[str, str, str | bytes]] = {
         bedrock.START + bedrock.delta(text="a") + bedrock.exception("throttlingException"),
     ),
     "what an invoked model sends": ("BRK-003", "bedrock-converse", bedrock.INVOKED),
+    "a Nova model that fails": (
+        "BRK-018",
+        "bedrock-converse",
+        b"".join(map(bedrock.chunk, NOVA[:2])) + bedrock.exception("throttlingException"),
+    ),
+    "a Titan answer that a guardrail blocked": (
+        "BRK-019",
+        "bedrock-converse",
+        bedrock.chunk({"outputText": "No.", "totalOutputTextTokenCount": 2}),
+    ),
     "an agent's JSON": (
         "BRK-017",
         "bedrock-converse",

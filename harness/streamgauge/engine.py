@@ -60,11 +60,14 @@ def _without_collection(size: int) -> Iterator[None]:
 
 def _judge_one(rule: Rule, exchange: Exchange | Observation, subject: str) -> Verdict:
     blank = Verdict(rule=rule.id, subject=subject, verdict="pass", case=exchange.case)
+    findings: list[Finding] = []
     try:
         _require_framing(rule, exchange)
-        findings = list(islice(rule.judge(exchange), MOST_FINDINGS))
+        findings.extend(islice(rule.judge(exchange), MOST_FINDINGS))
     except NotApplicable as why:
-        return blank.marked(verdict="skip", reason=str(why))
+        # What was found before stands: it is the rest of the stream that can't be judged, its end for instance.
+        if not findings:
+            return blank.marked(verdict="skip", reason=str(why))
     except Exception as error:  # a bug in a rule, whatever it is, must not be charged to the subject
         return blank.marked(verdict="error", reason=f"the rule itself failed: {type(error).__name__}: {error}")
     if not findings:

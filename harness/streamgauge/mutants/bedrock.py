@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from streamgauge.mutants._events import cut_off, edit, lost, moved, of
 from streamgauge.mutants._places import always
 from streamgauge.mutants.equivalence import cut_short
 from streamgauge.mutants.flow import SAID, Flow
-from streamgauge.mutants.members import Schema, optional, required
+from streamgauge.mutants.members import Schema, event_name, optional, required
 from streamgauge.mutants.stream import Piece, Stream, dumps
 from streamgauge.wire import members
 
@@ -32,13 +33,13 @@ FLOW = Flow(
         "messageStop": ("BRK-003",),
         "metadata": ("BRK-003",),
         "modelStreamErrorException": ("BRK-003",),
-        "chunk": (*SAID, "AGG-004", "ERR-001"),
+        "chunk": (*SAID, "AGG-004", "BRK-019"),
         **{f"message_{step}": ("BRK-016",) for step in ("start", "delta", "stop")},
         **{f"content_block_{step}": ("BRK-016",) for step in ("start", "stop")},
         "content_block_delta": (*SAID, "BRK-016"),
     },
     behind=("BRK-003", "BRK-016"),
-    cut=("BRK-003", "BRK-016", "ERR-001"),
+    cut=("BRK-003", "BRK-016", "BRK-019"),
     stray=("BRK-003", "BRK-012", "BRK-013", "BRK-017", "BRK-007", "BRK-005", "ERR-009"),
 )
 """A chunk's payload is a Claude model's event, or another model's part of an answer, whose last one states the rest."""
@@ -213,6 +214,33 @@ def unequal_bedrock_stop(stream: Stream) -> Iterator[Edit]:
     word = "end_turn" if called else "tool_use"
     for number, _ in of(stream, "messageStop"):
         yield edit(stream, number, ("stopReason",), word, always(word))
+
+
+@operator(
+    "damaged-nova",
+    "Events lost or moved among those that an invoked Nova model sends in chunks",
+    applies=BEDROCK,
+    noticed_by=("BRK-018",),
+)
+def damaged_nova(stream: Stream) -> Iterator[Edit]:
+    told = of(stream, "messageStart", START, DELTA, STOP, "messageStop")
+    if not any(event_name(stream, number) == "messageStart" for number, _ in told):
+        return
+    chunks = [_invoked(event_name(stream, number), value) for number, value in told]
+    for number in range(len(told)):
+        kind = event_name(stream, told[number][0])
+        if kind != DELTA:
+            rest = [*chunks[:number], *chunks[number + 1 :]]
+            yield Edit(f"no {kind}", partial(stream.with_pieces, rest), group=f"no {kind}")
+        last = [*chunks[:number], *chunks[number + 1 :], chunks[number]]
+        if number + 1 < len(chunks):
+            yield Edit(f"{kind} last", partial(stream.with_pieces, last), group=f"{kind} last")
+
+
+def _invoked(kind: str, value: Any) -> bytes:
+    """An event of ConverseStream as a chunk of InvokeModelWithResponseStream has it."""
+    headers = {":event-type": "chunk", ":content-type": "application/json", ":message-type": "event"}
+    return encode_message(headers, dumps({"bytes": base64.b64encode(dumps({kind: value})).decode()}))
 
 
 @operator("low-total", "A total below the sum", applies=BEDROCK, noticed_by=("BRK-007",))

@@ -70,10 +70,11 @@ def accusations(rule: Rule, stream: Stream) -> Accusations:
     """What a rule finds in a stream; raises RuleFailedError where it fails itself."""
     if not rule.fits(stream.dialect, stream.exchange.framing):
         return Counter()
+    found: list[Finding] = []
     try:
-        found: list[Finding] = list(islice(rule.judge(stream.exchange), MOST_FINDINGS))
+        found.extend(islice(rule.judge(stream.exchange), MOST_FINDINGS))
     except NotApplicable:
-        found = []
+        pass
     except Exception as error:
         raise RuleFailedError(f"{rule.id}: {type(error).__name__}: {error}") from error
     return Counter((f.expected, f.mild) for f in found)

@@ -22,6 +22,13 @@ def unasked(before: Stream, after: Stream) -> str:  # noqa: ARG001
     return "" if before.request is not None else "the request is not known, so that no stream was asked for"
 
 
+def over_before(before: Stream, after: Stream) -> str:  # noqa: ARG001
+    """What is cut off comes behind the end."""
+    if after.exchange.message.ended == "complete":
+        return "the answer was over before the cut, and no document promises what came behind it"
+    return ""
+
+
 def cut_short(before: Stream, after: Stream) -> str:  # noqa: ARG001
     """A stream that fails leaves its blocks open."""
     if before.exchange.message.ended == "error":

@@ -54,7 +54,7 @@ class Stream:
     times: seconds after the request at which each piece comes, by default evenly spread; `over` is the end's.
     reference: what the non-streaming answer to the same request says: the message of the undamaged stream. twin: that
     answer's body, as far as rules look into it; None where they would find nothing there. plain: the answer over
-    HTTP/1.1 to the request that this one answers over HTTP/2.
+    HTTP/1.1 to the request that this one answers over HTTP/2. bare: nothing is known but the body, as of a file.
     """
 
     dialect: Dialect
@@ -74,6 +74,7 @@ class Stream:
     over: float | None = None
     case: str = ""
     plain: Stream | None = None
+    bare: bool = False
     whole: bytes | None = field(default=None, repr=False)
 
     def as_array(self) -> Stream:
@@ -114,6 +115,8 @@ class Stream:
     @cached_property
     def exchange(self) -> Exchange:
         """The exchange that rules judge."""
+        if self.bare:
+            return Exchange(self.dialect, Trace.of(self.body), case=self.case)
         arrivals, over = self._arrivals()
         trace = Trace(
             arrivals=arrivals,

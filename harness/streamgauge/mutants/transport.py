@@ -8,7 +8,7 @@ from functools import partial
 from streamgauge.events import End, Finish
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import frames_of
-from streamgauge.mutants.equivalence import unasked
+from streamgauge.mutants.equivalence import over_before, unasked
 from streamgauge.mutants.flow import cut
 from streamgauge.mutants.stream import Piece, Stream
 from streamgauge.trace import TraceEnd
@@ -180,6 +180,25 @@ def reset_at_the_end(stream: Stream) -> Iterator[Edit]:
 def cut_between_frames(stream: Stream) -> Iterator[Edit]:
     for kept in range(1, len(stream.pieces)):
         yield Edit(f"{kept} of {len(stream.pieces)} frames", partial(_lost, stream, kept, "eof"), cut(stream))
+
+
+@operator(
+    "cut-file",
+    "A body that ends before the stream is over, of which nothing else is known",
+    applies=("all",),
+    by_meaning=True,
+    equivalent=over_before,
+)
+def cut_file(stream: Stream) -> Iterator[Edit]:
+    for kept in range(1, len(stream.pieces)):
+        yield Edit(f"{kept} of {len(stream.pieces)} frames", _lost(stream, kept, "eof").but(bare=True).but, cut(stream))
+
+
+@operator("half-file", "A body that ends inside a frame, of which nothing else is known", applies=("all",))
+def half_file(stream: Stream) -> Iterator[Edit]:
+    for number, piece in enumerate(stream.pieces):
+        rules = (*cut(stream), *HALF[stream.framing])
+        yield Edit(f"half of frame {number}", _cut(stream, number, len(piece.raw) // 2).but(bare=True).but, rules)
 
 
 HALF = {

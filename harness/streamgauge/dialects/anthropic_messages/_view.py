@@ -83,10 +83,16 @@ class View:
 
 def view(exchange: Exchange) -> View:
     """The view of a stream that has at least one event; raises NotApplicable where there is none."""
+    found = any_view(exchange)
+    if not found.told:
+        raise NotApplicable("the stream has no event (see ANT-008)")
+    return found
+
+
+def any_view(exchange: Exchange) -> View:
+    """The view of a stream, even of one without an event; raises NotApplicable where there is no stream."""
     streamed(exchange)
     found = exchange.derived(_view)
-    if not found.told:
-        raise NotApplicable("the stream has no event")
     if found.legacy:
         raise NotApplicable("a stream of the legacy Text Completions API")
     return found

@@ -14,6 +14,7 @@ from streamgauge.events import Malformed, Span
 from streamgauge.eventstream import EventMessage
 from streamgauge.evidence import brief, streamed
 from streamgauge.rules import Exchange, NotApplicable
+from streamgauge.sse import Unfinished
 from streamgauge.wire import members, parse
 
 STARTS, DELTAS, STOPS = "contentBlockStart", "contentBlockDelta", "contentBlockStop"
@@ -36,12 +37,16 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class View:
-    """messages: all that could be read. told: its events. errors: the others, and exceptions that came as events."""
+    """messages: all that could be read. told: its events. errors: the others, and exceptions that came as events.
+
+    cut: the place of a message that the end of the bytes cut.
+    """
 
     messages: list[EventMessage] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     errors: list[EventMessage] = field(default_factory=list)
     broken: list[Malformed] = field(default_factory=list)
+    cut: list[Span] = field(default_factory=list)
 
     def of(self, kind: str) -> list[Told]:
         """The events of one type."""
@@ -117,6 +122,8 @@ def _view(exchange: Exchange) -> View:
     for frame in exchange.frames:
         if isinstance(frame, Malformed):
             found.broken.append(frame)
+        elif isinstance(frame, Unfinished):
+            found.cut.append(frame.span)
         elif isinstance(frame, EventMessage):
             found.messages.append(frame)
             if frame.kind != "event" or frame.type.endswith("Exception"):

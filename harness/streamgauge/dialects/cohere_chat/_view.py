@@ -51,11 +51,16 @@ class View:
 
 def view(exchange: Exchange) -> View:
     """The view of a stream that has at least one event; raises NotApplicable where there is none."""
-    streamed(exchange)
-    found = exchange.derived(_view)
+    found = any_view(exchange)
     if not found.told:
-        raise NotApplicable("the stream has no event")
+        raise NotApplicable("the stream has no event (see COH-001)")
     return found
+
+
+def any_view(exchange: Exchange) -> View:
+    """The view of a stream, even of one without an event; raises NotApplicable where there is no stream."""
+    streamed(exchange)
+    return exchange.derived(_view)
 
 
 def ends_of(exchange: Exchange) -> list[Told]:

@@ -70,11 +70,16 @@ class View:
 
 def view(exchange: Exchange) -> View:
     """The view of a stream that has at least one event; raises NotApplicable for anything else."""
-    streamed(exchange)
-    found = exchange.derived(_view)
+    found = any_view(exchange)
     if not found.events:
-        raise NotApplicable("the stream has no event")
+        raise NotApplicable("the stream has no event (see OAR-005)")
     return found
+
+
+def any_view(exchange: Exchange) -> View:
+    """The view of a stream, even of one without an event; raises NotApplicable where there is no stream."""
+    streamed(exchange)
+    return exchange.derived(_view)
 
 
 def items_of(exchange: Exchange) -> list[StreamEvent]:

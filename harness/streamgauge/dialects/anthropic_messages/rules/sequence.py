@@ -20,7 +20,7 @@ from streamgauge.dialects.anthropic_messages._samples import (
     thinking,
 )
 from streamgauge.dialects.anthropic_messages._sources import PRACTICE, STREAMING, TYPES
-from streamgauge.dialects.anthropic_messages._view import BLOCK_EVENTS, STARTS, complete, view
+from streamgauge.dialects.anthropic_messages._view import BLOCK_EVENTS, STARTS, any_view, complete, view
 from streamgauge.dialects.openai_chat.decoder import DONE
 from streamgauge.evidence import brief, streamed, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, is_event, server_rule
@@ -178,7 +178,7 @@ def signature_last(exchange: Exchange) -> Iterator[Finding]:
 )
 def ends_in_order(exchange: Exchange) -> Iterator[Finding]:
     """After all blocks come one or more message_delta (usage present), then message_stop as the last event."""
-    found = view(exchange)
+    found = any_view(exchange)
     deltas, stops = found.of("message_delta"), found.of("message_stop")
     for told in deltas:
         if count(members(told.value.get("usage")).get("output_tokens")) is None:

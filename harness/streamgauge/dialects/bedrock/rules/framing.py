@@ -22,7 +22,7 @@ from streamgauge.dialects.bedrock._samples import (
 )
 from streamgauge.dialects.bedrock._sources import CONVERSE, SMITHY
 from streamgauge.dialects.bedrock._view import view
-from streamgauge.evidence import brief
+from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import members, parse
 from streamgauge.wire import text as text_of
@@ -63,12 +63,15 @@ BROKEN = START + delta(text="Hello")
     bad=START + flipped(text("Hello"), 120) + stopped() + metadata(),
 )
 def checksums(exchange: Exchange) -> Iterator[Finding]:
-    """Each frame has total length, header length, prelude CRC32, headers, payload, message CRC32; both CRCs fit."""
+    """Each frame has total length, header length, prelude CRC32, headers, payload, message CRC32; both CRCs fit, and no
+    message is cut by the end of the body.
+    """
     found = view(exchange)
-    if not found.messages and not found.broken:
-        raise NotApplicable("the stream has no whole message")
     for bad in found.broken:
         yield Finding("a message with right lengths and CRCs", bad.reason, bad.span)
+    if found.cut:
+        whole(exchange)
+        yield Finding("a message as long as its prelude says", "the end of the body inside it", found.cut[0])
 
 
 @server_rule(

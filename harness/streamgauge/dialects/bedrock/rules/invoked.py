@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from streamgauge.dialects.bedrock._samples import INVOKED, chunk
@@ -13,7 +14,7 @@ from streamgauge.dialects.bedrock.decoder import CONVERSE_EVENTS
 from streamgauge.events import NO_SPAN, Span
 from streamgauge.evidence import brief
 from streamgauge.registry import get_dialect
-from streamgauge.rules import Exchange, Finding, NotApplicable, rules_for, server_rule
+from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, rules_for, server_rule
 from streamgauge.trace import Arrival, Trace
 
 BEDROCK = ("bedrock-converse",)
@@ -63,32 +64,25 @@ def claude_keeps_its_rules(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("no Claude model was invoked by its Messages API")
     dialect = get_dialect("anthropic-messages")
     events = [_sse(value) for value, _ in told]
-    starts = [0]
-    for event in events:
-        starts.append(starts[-1] + len(event))
     trace = Trace(arrivals=tuple(Arrival(0.0, e) for e in events), ended=exchange.trace.ended)
-    inner = Exchange(dialect, trace)
-    for rule in rules_for(dialect, "server"):
-        if rule.applies == (dialect.name,):
-            yield from _findings(rule.judge, inner, rule.id, rule.severity != "fail", starts, told)
+    own = (rule for rule in rules_for(dialect, "server") if rule.applies == (dialect.name,))
+    yield from judged_inside(own, Exchange(dialect, trace), events, [span for _, span in told])
 
 
-def _findings(
-    judge: Callable[[Exchange], Any],
-    inner: Exchange,
-    rule: str,
-    mild: bool,
-    starts: list[int],
-    told: list[tuple[dict[str, Any], Span]],
+def judged_inside(
+    rules: Iterable[Rule], inner: Exchange, events: Sequence[bytes], spans: Sequence[Span]
 ) -> Iterator[Finding]:
-    """The findings of one rule of the inner dialect, each at the message whose payload it is about."""
-    try:
-        for finding in judge(inner):
-            at = min(bisect_right(starts, finding.span[0]) - 1, len(told) - 1)
-            span = told[at][1] if finding.span != NO_SPAN else NO_SPAN
-            yield Finding(f"{rule}: {finding.expected}", finding.got, span, mild=mild or finding.mild)
-    except NotApplicable:
-        return
+    """What rules find in a stream made of payloads, each at the message (of that span) whose payload it is about."""
+    starts = [0, *accumulate(map(len, events))]
+    for rule in rules:
+        try:
+            for finding in rule.judge(inner):
+                at = min(bisect_right(starts, finding.span[0]) - 1, len(spans) - 1)
+                span = spans[at] if finding.span != NO_SPAN else NO_SPAN
+                mild = finding.mild or rule.severity != "fail"
+                yield Finding(f"{rule.id}: {finding.expected}", finding.got, span, mild=mild)
+        except NotApplicable:
+            continue
 
 
 def _sse(value: dict[str, Any]) -> bytes:

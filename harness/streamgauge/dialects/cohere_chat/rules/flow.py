@@ -17,7 +17,7 @@ from streamgauge.dialects.cohere_chat._samples import (
     text,
 )
 from streamgauge.dialects.cohere_chat._sources import REFERENCE, STREAMING
-from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, FAILED, Told, ends_of, view
+from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, FAILED, Told, any_view, ends_of, view
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import count, members
@@ -49,10 +49,10 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
     """message-start, then content-start/delta/end, tool-plan-delta, tool-call-start/delta/end, citation-start/end, then
     message-end; type equals the SSE event name.
     """
-    found = view(exchange)
-    first, last = found.told[0], found.told[-1]
-    if first.kind != "message-start":
-        yield Finding("message-start", first.kind or "an event without a type", first.span)
+    found = any_view(exchange)
+    for first in found.told[:1]:
+        if first.kind != "message-start":
+            yield Finding("message-start", first.kind or "an event without a type", first.span)
     for kind in ("message-start", "message-end"):
         for again in found.of(kind)[1:]:
             yield Finding(f"one {kind}", "another one", again.span)
@@ -69,7 +69,7 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
         whole(exchange)
         size = len(exchange.body)
         yield Finding("message-end", "the end of the body without it", (max(0, size - 80), size))
-    elif last.span != ends[-1].span:
+    elif (last := found.told[-1]).span != ends[-1].span:
         yield Finding("nothing behind message-end", last.kind or brief(last.value), last.span)
 
 

@@ -8,13 +8,12 @@ from streamgauge.dialects.huggingface_tgi._samples import FIRST, HELLO, details,
 from streamgauge.dialects.huggingface_tgi._sources import OPENAPI, STREAMING, TYPES
 from streamgauge.dialects.huggingface_tgi._view import (
     details_of,
-    events_of,
     last_of,
     said,
     tokens_of,
     whole_number,
 )
-from streamgauge.evidence import brief, option, whole
+from streamgauge.evidence import brief, option, streamed, whole
 from streamgauge.frames import DONE
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, is_event, server_rule
 from streamgauge.vocabulary import may_be_new
@@ -41,7 +40,8 @@ ASKED = {"inputs": "Hi", "parameters": {"details": True}}
 )
 def the_end_is_last(exchange: Exchange) -> Iterator[Finding]:
     """generated_text and details are null until the last event, which has generated_text."""
-    events = events_of(exchange)
+    streamed(exchange)
+    events = exchange.objects
     for number, (value, span) in enumerate(events):
         if "error" in value:
             continue
@@ -57,7 +57,8 @@ def the_end_is_last(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("an event of JSON", DONE, frame.span, mild=True)
     if not any("error" in value or isinstance(value.get("generated_text"), str) for value, _ in events):
         whole(exchange)
-        yield Finding("a last event with generated_text", "the end of the body without it", events[-1][1])
+        size = len(exchange.body)
+        yield Finding("a last event with generated_text", "the end of the body without it", (max(0, size - 80), size))
 
 
 @server_rule(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from streamgauge.dialects.openai_responses._samples import CALLS, HELLO, body, changed, numbered, without
 from streamgauge.dialects.openai_responses._sources import EVENTS, ONLY_OPEN, OPEN
-from streamgauge.dialects.openai_responses._view import FIRST, bound, documented, view
+from streamgauge.dialects.openai_responses._view import FIRST, any_view, bound, documented, view
 from streamgauge.dialects.openai_responses.decoder import TERMINAL
 from streamgauge.evidence import brief, whole
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
@@ -158,7 +158,7 @@ def begins(exchange: Exchange) -> Iterator[Finding]:
 )
 def ends_once(exchange: Exchange) -> Iterator[Finding]:
     """The last event is response.completed, response.incomplete or response.failed, exactly once."""
-    found = view(exchange)
+    found = any_view(exchange)
     terminal = found.terminal
     if len(terminal) > 1:
         yield Finding("one terminal event", f"{len(terminal)} of them", terminal[1].span)
