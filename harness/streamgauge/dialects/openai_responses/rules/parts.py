@@ -203,7 +203,7 @@ def _said_by(item: dict[str, Any]) -> dict[str, str]:
 
 @server_rule(
     "OAR-012",
-    "required members of the delta events",
+    "required members of items, parts and deltas",
     group="items",
     keyword="MUST",
     basis="vendor-doc",
@@ -219,8 +219,9 @@ def _said_by(item: dict[str, Any]) -> dict[str, str]:
     bad=body(changed(CALLS, "response.function_call_arguments.delta", item_id=...)),
 )
 def required_members(exchange: Exchange) -> Iterator[Finding]:
-    """output_text.delta has item_id, output_index, content_index, delta and logprobs ([] if none);
-    function_call_arguments.done has arguments.
+    """output_item events have output_index; those of parts, texts and arguments have item_id as well, and content_index
+    or summary_index where they belong to a part. Their delta events have delta, their done events the whole (text,
+    refusal, arguments, input or code), and those of output_text logprobs ([] if none).
     """
     for event in view(exchange).events:
         subject, verb = _split(event)
