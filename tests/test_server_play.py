@@ -151,6 +151,23 @@ def test_serve_until_interrupt() -> None:
     assert complaints.strip() == ""
 
 
+def test_serve_has_a_url_for_a_profile() -> None:
+    """Open Responses is asked at the paths of OpenAI's: its own URL gives its recording, which ends in [DONE]."""
+    with serve("--case", "plain-text", "--fault", "line-ends:crlf+bom") as process:
+        assert process.stdout is not None
+        try:
+            facts = json.loads(process.stdout.readline())
+            urls = [facts["dialects"][name] for name in ("open-responses", "openai-responses")]
+            bodies = [post(f"{url}/responses").content for url in urls]
+            code = main(["check", urls[0], "--dialect", "open-responses", "--rule", "OAR-006"])
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+    assert [body.endswith(b"data: [DONE]\r\n\r\n") for body in bodies] == [True, False]
+    assert all(body.startswith(b"\xef\xbb\xbf") for body in bodies)
+    assert code == 0
+
+
 @pytest.mark.parametrize("arguments", [("--fault", "http2:padded"), ("--tls", "valid", "--http2")])
 def test_serve_in_tls(arguments: tuple[str, ...]) -> None:
     """A fault that needs TLS brings it along, with the file of the authority that clients have to trust."""

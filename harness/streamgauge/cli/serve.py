@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from typing import Any, cast, get_args
+from urllib.parse import quote
 
 import click
 
+from streamgauge.dialect import Dialect
 from streamgauge.events import to_json
 from streamgauge.faults import apply_faults
 from streamgauge.recordings import get_recording, shipped
@@ -32,6 +34,8 @@ def command(
 
     Any client can be pointed at base_url. /play/CASE/v1 and /play/CASE/FAULTS/v1 pick a recording and faults by URL:
     http://127.0.0.1:PORT/play/plain-text/bom+byte-by-byte/v1/chat/completions
+    `dialects` has the base URL of each dialect; that of a profile (open-responses) picks its recording so, because it
+    is asked at the same path as the dialect that it is one of.
 
     With TLS, which faults like http2 and tls bring along, ca_file is what clients have to trust.
     """
@@ -47,19 +51,25 @@ def command(
         port=port, speed=speed, case=case, fault=fault, pace=pace, tls=certificate, http2=http2
     ) as server:
         trust = {"ca_file": str(server.ca_file)} if certificate else {}
-        click.echo(to_json(_facts(server.url, case) | trust))
+        click.echo(to_json(_facts(server.url, case, fault) | trust))
         _until_interrupted()
     return 0
 
 
-def _facts(url: str, case: str) -> dict[str, Any]:
-    dialects = {d.name: url + d.base_path for d in all_dialects().values()}
+def _facts(url: str, case: str, fault: str) -> dict[str, Any]:
+    dialects = {d.name: url + _selected(d, case, fault) + d.base_path for d in all_dialects().values()}
     return {
         "url": url,
         "base_url": dialects[get_recording(case).dialect],
         "dialects": dialects,
         "cases": sorted(shipped()),
     }
+
+
+def _selected(dialect: Dialect, case: str, fault: str) -> str:
+    """What picks the recording of a profile in a URL: the path of its requests is that of the dialect it is one of."""
+    name = f"{dialect.name}/{case}"
+    return "/play/" + quote(f"{name}/{fault}".rstrip("/")) if dialect.profile_of and name in shipped() else ""
 
 
 def _until_interrupted() -> None:
