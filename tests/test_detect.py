@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamgauge.cli import main
 from streamgauge.detect import BINARY, another, detect, guesses, kind_of, means_something, not_a_stream
 from streamgauge.dialect import Dialect
 from streamgauge.errors import StreamgaugeError
@@ -113,6 +114,72 @@ def test_an_error_alone_is_anthropics_where_its_type_is() -> None:
     assert detect(alone % b"overloaded_error").dialect == "anthropic-messages"
     with pytest.raises(StreamgaugeError):
         detect(alone % b"invalid_request_error")
+
+
+GOOGLE = b'{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}'
+
+
+@pytest.mark.parametrize(
+    ("head", "content_type", "dialect", "why"),
+    [
+        (b"data: %b\r\n\r\n" % GOOGLE, "", "gemini-generate", "google.rpc, RESOURCE_EXHAUSTED"),
+        (b"[%b\n]" % GOOGLE, "", "gemini-generate", "google.rpc"),
+        (b'data:{"error":"no","error_type":"generation"}\n\n', "", "huggingface-tgi", '"error_type"'),
+        (b'{"error":"no"}\n', "application/x-ndjson; charset=utf-8", "ollama-chat", "/api/generate says it"),
+    ],
+)
+def test_an_error_alone_is_the_vendor_s_whose_shape_it_is(
+    head: bytes, content_type: str, dialect: str, why: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """What only one vendor sends is detected, with the reason, and judged without an accusation."""
+    guess = detect(head, content_type)
+    assert guess.dialect == dialect
+    assert why in guess.reason
+    path = tmp_path / "answer"
+    path.write_bytes(
+        b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n\r\n" % content_type.encode() + head if content_type else head
+    )
+    assert main(["check", str(path)]) == 0
+    assert why in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        GOOGLE,
+        GOOGLE + b"\n",
+        b'data: {"error": {"code": 429, "message": "quota", "status": "exhausted"}}\n\n',
+        b'data: {"error": {"code": "429", "message": "quota", "status": "RESOURCE_EXHAUSTED"}}\n\n',
+        b'data: {"error": {"message": "no", "type": "server_error", "param": null, "code": null}}\n\n',
+        b'[{"error": {"message": "no", "type": "server_error"}}]',
+        b'data: {"error": "no"}\n\n',
+        b'data: {"error": {"message": "no"}, "error_type": "generation"}\n\n',
+        b'{"error": "no", "error_type": "generation"}',
+        b'{"error": "no"}',
+        b'{"error": {"message": "no"}}\n',
+    ],
+)
+def test_an_error_that_others_send_too_tells_nothing(head: bytes) -> None:
+    """OpenAI's and what it inspired, and the body of any refused request, are nobody's stream."""
+    with pytest.raises(StreamgaugeError):
+        detect(head)
+    with pytest.raises(StreamgaugeError):
+        detect(head, "application/json")
+
+
+def test_an_error_is_no_argument_against_the_caller(chat: Dialect) -> None:
+    """Gateways pass a vendor's error on in another dialect: who names that is believed."""
+    assert another(chat, b"data: %b\n\n" % GOOGLE) is None
+    assert another(chat, b'data: {"error":"no","error_type":"generation"}\n\n') is None
+
+
+def test_a_line_that_may_be_ollama_s_says_how_to_have_it_judged() -> None:
+    """One line with an error is what many refuse a request with: the way out is named, and nothing is guessed."""
+    with pytest.raises(StreamgaugeError, match=r"JSON error and not a stream.*--dialect ollama-chat or"):
+        detect(b'{"error": "no"}\n')
+    with pytest.raises(StreamgaugeError) as refused:
+        detect(b'{"error": {"message": "no"}}\n')
+    assert "ollama" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

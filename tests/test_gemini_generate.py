@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.chat import ChatMessage, ChatRequest, Tool
-from streamgauge.detect import not_a_stream
+from streamgauge.detect import detect, not_a_stream
 from streamgauge.dialects.gemini_generate._samples import BLOCKED, HELLO, array, response, sse, text, usage
 from streamgauge.dialects.gemini_generate.decoder import GenerateFramer, GenerateInterpreter, read_response
 from streamgauge.dialects.gemini_generate.partial_args import PartialArgs, parse_path
+from streamgauge.engine import judge
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import (
     End,
@@ -32,6 +33,7 @@ from streamgauge.events import (
 )
 from streamgauge.message import Choice, Message, ReportedError, ServerToolCall, TokenUsage, ToolCall, assemble
 from streamgauge.registry import get_dialect
+from streamgauge.rules import Example, rules_for
 from streamgauge.strategies import event_streams, json_texts
 
 GEMINI = get_dialect("gemini-generate")
@@ -454,3 +456,41 @@ def test_detects_itself() -> None:
     assert GEMINI.detect(array(BLOCKED).encode()) == 'a response has "promptFeedback"'
     assert GEMINI.detect(b'data: {"choices":[]}\n\n') is None
     assert GEMINI.detect(b"<html>") is None
+
+
+def wrapped(*values: Any) -> list[dict[str, Any]]:
+    """The responses as Code Assist sends them; the last object has nothing but what is its own."""
+    return [*({"response": v, "traceId": "t-1"} for v in values), {"traceId": "t-1", "remainingCredits": [{}]}]
+
+
+@pytest.mark.parametrize("form", [sse, array])
+def test_what_code_assist_wraps_is_read(form: Any) -> None:
+    """The same message in either framing, at any cut, and the reason of the detection says so."""
+    body = form(*wrapped(*HELLO)).encode()
+    assert GEMINI.read(body) == GEMINI.read(form(*HELLO).encode())
+    assert detect(body).reason == 'a response in the "response" that Code Assist puts around it has "candidates"'
+    for cut in range(len(body)):
+        decoder = GEMINI.decoder()
+        events = [*decoder.feed(body[:cut]), *decoder.feed(body[cut:]), *decoder.eof()]
+        assert assemble(GEMINI.name, events) == GEMINI.read(body)
+
+
+def test_a_whole_answer_that_is_wrapped() -> None:
+    """The answer without streaming is wrapped, too; a tool's own member "response" is no wrapper."""
+    assert read_response({"response": HELLO[1], "traceId": "t"}) == read_response(HELLO[1])
+    odd = {**HELLO[1], "response": {"candidates": []}}
+    assert read_response(odd) == read_response(HELLO[1])
+
+
+def test_what_is_wrapped_is_judged() -> None:
+    """A correct stream departs from nothing; a damaged one from the rule that it would break unwrapped."""
+
+    def departures(*values: Any) -> set[str]:
+        exchange = Example(body=sse(*wrapped(*values))).exchange(GEMINI)
+        verdicts = judge(exchange, list(rules_for(GEMINI, "server")))
+        assert {v.rule for v in verdicts if v.verdict == "pass"} >= {"GEM-001", "GEM-002"}
+        return {v.rule for v in verdicts if v.verdict not in ("pass", "skip")}
+
+    assert departures(*HELLO) == set()
+    assert departures(text("Hello"), text("", finish="stop")) == {"GEM-011"}
+    assert departures(HELLO[0]) == {"GEM-004", "ERR-001"}

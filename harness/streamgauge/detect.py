@@ -13,6 +13,7 @@ from typing import Literal
 from streamgauge.dialect import Dialect, Framing
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import KeepAlive, Start, Usage
+from streamgauge.formats import another_format
 from streamgauge.registry import all_dialects
 from streamgauge.sse import ServerSentEvent
 from streamgauge.wire import Undecodable, members, parse, text
@@ -71,6 +72,11 @@ class Guess:
 
 def kind_of(head: bytes) -> tuple[Kind, str]:
     """The kind of these first bytes, and the words to say it with."""
+    kind, words = _kind_of(head)
+    return kind, another_format(head) or words
+
+
+def _kind_of(head: bytes) -> tuple[Kind, str]:
     if not head:
         return "empty", "empty: there is nothing in it"
     for magic, words in _MAGIC.items():
@@ -124,12 +130,20 @@ def guesses(head: bytes) -> list[Guess]:
     return [Guess(name, reason) for name, reason in found if reason]
 
 
-def detect(head: bytes) -> Guess:
-    """The one dialect that these bytes look like.
+def _guesses_from_an_error(head: bytes, content_type: str) -> list[Guess]:
+    media_type = content_type.partition(";")[0].strip().lower()
+    found = ((d.name, d.detect_error(head, media_type)) for d in all_dialects().values() if not d.profile_of)
+    return [Guess(name, reason) for name, reason in found if reason]
+
+
+def detect(head: bytes, content_type: str = "") -> Guess:
+    """The one dialect that these bytes look like; content_type: the header's value, where it is known.
 
     Raises StreamgaugeError where there is none, or more than one: it says what they look like instead.
     """
-    found = guesses(head)
+    if foreign := another_format(head):
+        raise StreamgaugeError(f"looks like {foreign}")
+    found = guesses(head) or _guesses_from_an_error(head, content_type)
     if len(found) == 1:
         return found[0]
     if found:
@@ -139,9 +153,18 @@ def detect(head: bytes) -> Guess:
     if kind == "empty":
         raise StreamgaugeError(f"is {words}")
     if kind not in ("event-stream", "json-lines"):
-        raise StreamgaugeError(f"looks like {words}")
+        raise StreamgaugeError(f"looks like {words}{_hint(head) if kind == 'json' else ''}")
     known = ", ".join(all_dialects())
     raise StreamgaugeError(f"looks like {words}, but of which dialect is not sure: give --dialect ({known})")
+
+
+def _hint(head: bytes) -> str:
+    """Who streams such a line, too, where that can't be told from an ordinary answer: Ollama and its like."""
+    if not isinstance(members(parse(head.decode("utf-8", "replace"))).get("error"), str):
+        return ""
+    lines = (d for d in all_dialects().values() if d.framing == "ndjson" and means_something(d, head))
+    names = " or ".join(d.name for d in lines)
+    return f"; if it is all that came of a stream, say of which: --dialect {names}" if names else ""
 
 
 def another(dialect: Dialect, head: bytes, *, final: bool = True) -> str | None:
@@ -149,6 +172,8 @@ def another(dialect: Dialect, head: bytes, *, final: bool = True) -> str | None:
 
     final: whether more bytes may come, which could still say something in this dialect.
     """
+    if foreign := another_format(head):
+        return foreign
     if dialect.detect(head):
         return None
     others = [g for g in guesses(head) if g.dialect not in dialect.names]

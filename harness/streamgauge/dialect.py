@@ -14,6 +14,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.events import Event, Span
 from streamgauge.message import Message, assemble
 from streamgauge.profile import Profile
+from streamgauge.wire import members, parse
 
 Framing = Literal["sse", "ndjson", "json-array", "eventstream"]
 
@@ -23,6 +24,12 @@ class Framer(Protocol):
 
     def feed(self, chunk: bytes, /) -> Sequence[Any]: ...
     def eof(self) -> Sequence[Any]: ...
+
+
+def first_object(framer: Framer, head: bytes) -> dict[str, Any]:
+    """The JSON object of the first event of a stream that begins so; {} where there is none."""
+    frames = (*framer.feed(head), *framer.eof())
+    return next((members(parse(frame.data)) for frame in frames if getattr(frame, "data", "")), {})
 
 
 class Interpreter(Protocol):
@@ -97,7 +104,9 @@ class Dialect:
     terminator: the wire bytes of the terminator event where it is an event of its own ("" where it is not).
     keepalive: wire bytes that say nothing. paths: regular expressions of the request paths that stream it.
     base_path: what the vendor's base URL ends in ("/v1"); a vendor SDK's base URL may or may not have it.
-    detect: why these first bytes look like this dialect, or None.
+    detect: why these first bytes look like this dialect, or None. detect_error: why a stream that begins with an error
+    can only be this dialect's, or None, given the media type that was declared ("" if unknown); asked where no dialect
+    knows the bytes, and never against what the caller says: gateways pass a vendor's errors on in other dialects.
     finish_reasons: the words that the vendor documents for a complete answer.
     profiles: services that speak it with members of their own, and where those stand.
     profile_of: the dialect that this one is a stricter or extended form of: its rules and faults apply here too, and
@@ -118,6 +127,7 @@ class Dialect:
     error_body: Callable[[int, str], bytes]
     detect: Callable[[bytes], str | None]
     paths: tuple[str, ...]
+    detect_error: Callable[[bytes, str], str | None] = lambda _head, _media_type: None
     terminator: bytes = b""
     keepalive: bytes = b""
     base_path: str = ""

@@ -224,7 +224,7 @@ def _exchange(name: str, wanted: str | None) -> Exchange:
         raise StreamgaugeError(f"{shown(name)} is an HTTP error ({trace.status}): say of which dialect with --dialect")
     if not wanted:
         try:
-            guess = detect(trace.body[:HEAD])
+            guess = detect(trace.body[:HEAD], trace.header("Content-Type") or "")
         except StreamgaugeError as error:
             raise StreamgaugeError(f"{shown(name)} {error}") from None
         note(f"{shown(name)}: {guess.dialect}, as {guess.reason}")

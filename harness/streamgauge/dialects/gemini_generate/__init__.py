@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from streamgauge.dialect import Auth, Dialect
+from streamgauge.dialect import Auth, Dialect, first_object
 from streamgauge.dialects.gemini_generate.decoder import GenerateFramer, GenerateInterpreter, read_response
 from streamgauge.dialects.gemini_generate.encoder import (
     encode,
@@ -13,8 +13,16 @@ from streamgauge.dialects.gemini_generate.encoder import (
     encode_models,
     encode_request,
 )
+from streamgauge.wire import members, text
 
 _MEMBER = re.compile(rb'"(candidates|promptFeedback)"\s*:\s*[\[{]|"(usageMetadata)"\s*:\s*\{')
+_WRAPPED = re.compile(rb'(?:^data:|\A\s*\[)\s*\{[^{}]*"response"\s*:\s*\{', re.MULTILINE)
+_CODES = (
+    "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+    "UNAUTHENTICATED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+    "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+)  # fmt: skip
+"""google.rpc.Code, as the `status` of an error spells it (https://google.aip.dev/193)."""
 
 
 def _detect(head: bytes) -> str | None:
@@ -22,7 +30,19 @@ def _detect(head: bytes) -> str | None:
     found = _MEMBER.search(head) if b'"choices"' not in head else None
     if not found or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"d", b":", b"["):
         return None
-    return f'a response has "{(found[1] or found[2]).decode()}"'
+    around = ' in the "response" that Code Assist puts around it' if _WRAPPED.search(head) else ""
+    return f'a response{around} has "{(found[1] or found[2]).decode()}"'
+
+
+def _detect_error(head: bytes, _media_type: str) -> str | None:
+    # An object alone is how any of Google's APIs refuses; events and an array are how this method answers.
+    if b'"status"' not in head or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"d", b":", b"["):
+        return None
+    error = members(first_object(GenerateFramer(), head).get("error"))
+    status = text(error.get("status"))
+    if status not in _CODES or type(error.get("code")) is not int or not isinstance(error.get("message"), str):
+        return None
+    return f'the first response is an error with a "status" of google.rpc, {status}'
 
 
 DIALECTS = (
@@ -39,6 +59,7 @@ DIALECTS = (
         error_frame=encode_error_frame,
         error_body=encode_error_body,
         detect=_detect,
+        detect_error=_detect_error,
         paths=(r":streamGenerateContent(\?|$)",),
         keepalive=b": keep-alive\n\n",
         base_path="/v1beta",

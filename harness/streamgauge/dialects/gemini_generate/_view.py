@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from streamgauge.dialects.gemini_generate.wrapped import unwrapped
 from streamgauge.events import Span
 from streamgauge.evidence import streamed
 from streamgauge.rules import Exchange, NotApplicable
@@ -64,7 +65,10 @@ def responses(exchange: Exchange) -> View:
 
 def _view(exchange: Exchange) -> View:
     found = View()
-    for value, span in exchange.objects:
+    for sent, span in exchange.objects:
+        value = unwrapped(sent)
+        if sent and not value:
+            continue  # a wrapper of nothing: it has what is Code Assist's own
         if "error" in value:
             found.errors.append((value["error"], span))
             if "candidates" not in value:

@@ -11,6 +11,7 @@ from typing import Any
 
 from streamgauge.dialects.gemini_generate.partial_args import PartialArgs
 from streamgauge.dialects.gemini_generate.plain import read_plain
+from streamgauge.dialects.gemini_generate.wrapped import unwrapped
 from streamgauge.events import (
     Event,
     Finish,
@@ -127,6 +128,7 @@ class GenerateInterpreter:
     def payload(self, chunk: dict[str, Any], span: Span, out: list[Event]) -> None:
         """The events of one response object."""
         before = len(out)
+        chunk = unwrapped(chunk)
         if error := chunk.get("error"):
             self._error(error, span, out)
         identity = text(chunk.get("responseId")), text(chunk.get("modelVersion"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from streamgauge.dialect import Auth, Dialect
+from streamgauge.dialect import Auth, Dialect, first_object
 from streamgauge.dialects.huggingface_tgi.decoder import NAME, TokenInterpreter, read_answer
 from streamgauge.dialects.huggingface_tgi.encoder import (
     encode,
@@ -22,6 +22,15 @@ def _detect(head: bytes) -> str | None:
     return 'an event has a "token" with a "text"' if found else None
 
 
+def _detect_error(head: bytes, _media_type: str) -> str | None:
+    # ErrorResponse in docs/openapi.json requires both.
+    if b"data:" not in head or b'"error_type"' not in head:
+        return None
+    error = first_object(SSEDecoder(), head)
+    known = error.keys() == {"error", "error_type"} and all(isinstance(value, str) for value in error.values())
+    return 'the first event is an error with an "error_type"' if known else None
+
+
 DIALECTS = (
     Dialect(
         name=NAME,
@@ -36,6 +45,7 @@ DIALECTS = (
         error_frame=encode_error_frame,
         error_body=encode_error_body,
         detect=_detect,
+        detect_error=_detect_error,
         # "/": "Generate tokens if `stream == false` or a stream of token if `stream == true`" (docs/openapi.json);
         # Hugging Face's own library asks there.
         paths=(r"/generate_stream$", r"^/$"),

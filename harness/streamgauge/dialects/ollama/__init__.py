@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import Any
 
-from streamgauge.dialect import Auth, Dialect
+from streamgauge.dialect import Auth, Dialect, first_object
 from streamgauge.dialects.ollama.decoder import OllamaInterpreter, read_answer
 from streamgauge.dialects.ollama.encoder import (
     chat_shape,
@@ -42,6 +42,14 @@ def _detect_generate(head: bytes) -> str | None:
     return 'the first line is an object with "model" and "response"' if found else None
 
 
+def _detect_error(head: bytes, media_type: str) -> str | None:
+    """Many services refuse a request with such an object, but they don't call it a stream of lines."""
+    error = first_object(NDJSONDecoder(), head) if media_type == "application/x-ndjson" else {}
+    if error.keys() != {"error"} or not isinstance(error["error"], str):
+        return None
+    return "application/x-ndjson with an error alone is Ollama's, where /api/generate says it in the same words"
+
+
 _SHARED = {
     "framing": "ndjson",
     "media_type": "application/x-ndjson",
@@ -64,6 +72,7 @@ DIALECTS = (
         request=encode_chat,
         message=partial(read_answer, dialect="ollama-chat"),
         detect=_detect_chat,
+        detect_error=_detect_error,
         paths=(r"/api/chat$",),
         **_SHARED,  # type: ignore[arg-type]
     ),
