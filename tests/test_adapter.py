@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from streamgauge.adapter import AdapterRaisedError, adapter
-from streamgauge.adapter_process import ProtocolError
+from streamgauge.adapter import AdapterPool, AdapterRaisedError, adapter
+from streamgauge.adapter_process import AdapterProcess, ProtocolError
 from streamgauge.chat import ChatRequest
 from streamgauge.cli import main
 from streamgauge.errors import DuplicateNameError, StreamgaugeError, UnknownNameError
@@ -32,6 +37,7 @@ ADAPTERS = Path(__file__).parent / "adapters"
 PYTHON = (sys.executable, str(ADAPTERS / "python_stdlib.py"))
 NODE = ("node", str(ADAPTERS / "openai_node.cjs"))
 NODE_MODULES = Path(os.environ.get("NODE_PATH") or Path(tempfile.gettempdir()) / "streamgauge-node" / "node_modules")
+SILENT = (sys.executable, "-c", "import time; time.sleep(60)")
 ASK = ChatRequest.of("hello")
 HELLO = {
     "type": "adapter",
@@ -149,9 +155,62 @@ def test_process_of_another_environment(tmp_path: Path, monkeypatch: pytest.Monk
 def test_adapter_that_never_introduces_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is ended after a while, and the error says so."""
     monkeypatch.setattr("streamgauge.adapter_process.START", 0.2)
-    silent = (sys.executable, "-c", "import time; time.sleep(60)")
-    with pytest.raises(ProtocolError, match="ended after 0 seconds without a line"), adapter(silent):
+    with pytest.raises(ProtocolError, match="ended after 0 seconds without a line"), adapter(SILENT):
         pytest.fail("it was taken")
+
+
+def test_interrupted_introduction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while the program loads its library ends the program: Python would warn of one that runs on."""
+    monkeypatch.setattr(AdapterProcess, "line", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt), adapter(SILENT):
+        pytest.fail("it was taken")
+    gc.collect()
+
+
+def test_pool_closed_while_a_program_starts() -> None:
+    """A thread that outlives an interrupted run leaves no process behind, and none that it has is missed twice."""
+    told: list[StreamgaugeError] = []
+    pool = AdapterPool(SILENT)
+
+    def take() -> None:
+        try:
+            pool.take()
+        except StreamgaugeError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    while not pool._all:
+        time.sleep(0.001)
+    (process,) = pool._all
+    pool.close()
+    thread.join()
+    assert isinstance(told.pop(), ProtocolError)
+    process.streaming = True
+    pool.give(process)
+    take()
+    assert "was ended with the run" in str(told.pop())
+    gc.collect()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no process groups")
+def test_program_behind_a_shell(tmp_path: Path) -> None:
+    """What the command starts ends with it: a hanging program behind a shell held the pipe that was to be closed."""
+    asked, survived = tmp_path / "asked", tmp_path / "survived"
+    answer = f"open({str(asked)!r}, 'w'); import time; time.sleep(30); open({str(survived)!r}, 'w')"
+    shell = ("sh", "-c", f"{shlex.join(scripted(tmp_path, answer))}; true")
+
+    def stream() -> None:
+        with pytest.raises(ProtocolError):
+            list(opened().stream(ASK))
+
+    with adapter(shell):
+        thread = threading.Thread(target=stream)
+        thread.start()
+        while not asked.exists():
+            time.sleep(0.01)
+    thread.join()
+    assert not survived.exists()
 
 
 @pytest.mark.parametrize("path", ["sync", "async"])

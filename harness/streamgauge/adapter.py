@@ -35,19 +35,31 @@ class AdapterPool:
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._idle: list[AdapterProcess] = []
-        self._all: list[AdapterProcess] = []
+        self._all: set[AdapterProcess] = set()
+        self._closed = False
 
     def take(self) -> AdapterProcess:
-        """An idle process that can still be used, or a new one, whose introduction is in `hello`."""
+        """An idle process that can still be used, or a new one, whose introduction is in `hello`.
+
+        Raises StreamgaugeError where the program can't be run or the pool is closed, ProtocolError where the program
+        does not introduce itself.
+        """
         with self._lock:
+            if self._closed:  # by a run that was interrupted, whose threads go on
+                raise StreamgaugeError(f"{shlex.join(self._command)} was ended with the run that it belongs to")
             while self._idle:
                 process = self._idle.pop()
                 if process.usable:
                     return process
                 self._end(process)
-        process = AdapterProcess(self._command)
-        with self._lock:
-            self._all.append(process)
+            process = AdapterProcess(self._command)
+            self._all.add(process)
+        try:
+            process.introduce()
+        except BaseException:  # Ctrl-C too: nobody else knows of it
+            with self._lock:
+                self._end(process)
+            raise
         return process
 
     def give(self, process: AdapterProcess) -> None:
@@ -60,11 +72,12 @@ class AdapterPool:
 
     def _end(self, process: AdapterProcess) -> None:
         process.kill()
-        self._all.remove(process)
+        self._all.discard(process)
 
     def close(self) -> None:
-        """End all processes."""
+        """End all processes, also those that have not introduced themselves yet."""
         with self._lock:
+            self._closed = True
             for process in self._all:
                 process.kill()
             self._all.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -27,11 +28,11 @@ class ProtocolError(StreamgaugeError):
 
 
 class AdapterProcess:
-    """Starts the program and reads its introduction.
+    """Starts the program. hello: its introduction, once `introduce` has read it.
 
     streaming: a stream was asked for, and its last line has not come. Its standard error is ours.
 
-    Raises StreamgaugeError where the program can't be run; ProtocolError where it does not introduce itself.
+    Raises StreamgaugeError where the program can't be run.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -39,17 +40,20 @@ class AdapterProcess:
         self._environment = dict(os.environ)
         self._late = False
         self.streaming = False
+        self.hello: dict[str, Any] = {}
+        # A group of its own: what the program starts (a shell, a package runner) ends with it, at our word only.
+        apart: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart)
         except OSError as error:
             raise StreamgaugeError(f"can't run {self._command}: {error.strerror}") from error
+
+    def introduce(self) -> None:
+        """Wait for the introduction; raises ProtocolError where it does not come, or is no JSON object."""
         watchdog = threading.Timer(START, self._give_up)
         watchdog.start()
         try:
             self.hello = self.line()
-        except ProtocolError:
-            self.kill()
-            raise
         finally:
             watchdog.cancel()
 
@@ -60,7 +64,7 @@ class AdapterProcess:
 
     def _give_up(self) -> None:
         self._late = True
-        self._process.kill()
+        self._end()
 
     def say(self, line: dict[str, Any]) -> None:
         """Write a line; that the program is gone will show when its answer is read."""
@@ -96,10 +100,16 @@ class AdapterProcess:
             return "closed its output"
 
     def kill(self) -> None:
-        """End the program, whatever it does."""
-        self._process.kill()
+        """End the program and what it has started, whatever they do."""
+        self._end()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             with suppress(OSError):  # what was not sent any more
                 pipe.close()
+
+    def _end(self) -> None:
+        if os.name != "posix":
+            self._process.kill()
+        elif self._process.poll() is None:  # else its number may be another's by now
+            os.killpg(self._process.pid, signal.SIGKILL)
