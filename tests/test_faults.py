@@ -44,10 +44,17 @@ def cases() -> Iterator[object]:
 def plain_scripts() -> dict[str, Script]:
     """Every recording, and an answer in every dialect, undisturbed, by name."""
     recorded = {name: script_of(recording) for name, recording in shipped().items()}
-    return recorded | {name: encoded(dialect) for name, dialect in all_dialects().items()}
+    return recorded | {name: encoded(dialect) for name, dialect in all_dialects().items()} | {"calls": script(*CALLS)}
 
 
 ANSWER = [Start("c-1", "gpt-4"), *map(TextDelta, ("One", " two", " three", ' "fö\n"')), Finish("stop"), Usage(1, 4)]
+
+CALLS = [
+    *(ToolCallDelta(0, id="call_0", name="look"), ToolCallDelta(0, id="call_1", name="hear", choice=1)),
+    *(ToolCallDelta(0, arguments="{"), ToolCallDelta(0, arguments="}"), Finish("tool_calls")),
+    *(Finish("tool_calls", choice=1), End("complete")),
+]
+"""Two choices, each of which numbers its calls from 0, and one of which has no fragment behind the first."""
 
 
 def encoded(dialect: Dialect) -> Script:

@@ -18,6 +18,10 @@ def deltas(chunk: dict[str, Any]) -> Iterator[dict[str, Any]]:
     return (c["delta"] for c in choices(chunk) if isinstance(c.get("delta"), dict))
 
 
-def calls(chunk: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tool-call fragments of all deltas."""
-    return (members(call) for delta in deltas(chunk) for call in elements(delta.get("tool_calls")))
+def calls(chunk: Any) -> list[tuple[tuple[Any, Any], dict[str, Any]]]:
+    """The tool-call fragments of a chunk, each with the indexes of its choice and of its call, which tell it."""
+    return [
+        ((choice.get("index", 0), members(call).get("index")), members(call))
+        for choice in choices(members(chunk))
+        for call in elements(members(choice.get("delta")).get("tool_calls"))
+    ]

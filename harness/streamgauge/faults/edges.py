@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamgauge.faults import fault
+from streamgauge.faults._chat import calls
 from streamgauge.faults._edit import halfway, json_of, lines, output_frames, rewrite, unlines
 from streamgauge.script import Script
 from streamgauge.wire import elements, members
@@ -90,7 +91,7 @@ def opening_arguments(script: Script, _: str) -> Script:
     openings: dict[tuple[Any, Any], dict[str, Any]] = {}
     taken = [json_of(f, script.dialect) for f in script.frames()]
     for found in taken:
-        for key, call in _calls(found[2] if found else None):
+        for key, call in calls(found[2] if found else None):
             said = members(call.get("function")).get("arguments")
             if call.get("id"):
                 openings[key] = {"opened": not said, "first": said or ""}
@@ -98,7 +99,7 @@ def opening_arguments(script: Script, _: str) -> Script:
                 openings[key]["first"] = said
 
     def change(chunk: dict[str, Any]) -> None:
-        for key, call in _calls(chunk):
+        for key, call in calls(chunk):
             opening, function = openings.get(key), members(call.get("function"))
             if opening is None:
                 continue
@@ -109,13 +110,3 @@ def opening_arguments(script: Script, _: str) -> Script:
                 opening["opened"] = False
 
     return rewrite(script, change)
-
-
-def _calls(chunk: Any) -> list[tuple[tuple[Any, Any], dict[str, Any]]]:
-    """The calls of a chunk, each with the numbers of its choice and of itself."""
-    choices = [members(choice) for choice in elements(members(chunk).get("choices"))]
-    return [
-        ((choice.get("index", 0), members(call).get("index", 0)), members(call))
-        for choice in choices
-        for call in elements(members(choice.get("delta")).get("tool_calls"))
-    ]

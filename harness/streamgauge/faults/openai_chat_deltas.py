@@ -61,20 +61,20 @@ def tool_call_fragments(script: Script, argument: str) -> Script:
     opened: dict[Any, tuple[Any, Any]] = {}
 
     def look(chunk: dict[str, Any]) -> None:
-        later.update(call.get("index") for call in calls(chunk) if not call.get("id"))
+        later.update(key for key, call in calls(chunk) if not call.get("id"))
 
     def change(chunk: dict[str, Any]) -> None:
-        for call in calls(chunk):
-            index, function = call.get("index"), members(call.get("function"))
+        for key, call in calls(chunk):
+            function = members(call.get("function"))
             if call.get("id"):
-                opened[index] = call["id"], function.get("name")
-                if how == "late-name" and index in later:
+                opened[key] = call["id"], function.get("name")
+                if how == "late-name" and key in later:
                     function.pop("name", None)
             elif how == "late-name":
-                if index in opened:
-                    function["name"] = opened.pop(index)[1]
+                if key in opened:
+                    function["name"] = opened.pop(key)[1]
             elif how == "repeated":
-                call["id"], function["name"] = opened.get(index, (None, None))
+                call["id"], function["name"] = opened.get(key, (None, None))
             else:
                 call["id"] = None if how == "null" else ""
                 function.setdefault("name", call["id"])
@@ -99,7 +99,7 @@ def odd_tool_calls(script: Script, argument: str) -> Script:
     how = one_of(argument, "no-index", "zero", "gaps")
 
     def change(chunk: dict[str, Any]) -> None:
-        for call in calls(chunk):
+        for _, call in calls(chunk):
             if how == "no-index":
                 call.pop("index", None)
             elif isinstance(call.get("index"), int):
