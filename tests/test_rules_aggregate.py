@@ -12,6 +12,8 @@ from streamgauge.rules import Exchange, get_rule
 from streamgauge.trace import Trace
 
 ANTHROPIC = get_dialect("anthropic-messages")
+GENERATED = {"candidates": [{"content": {"role": "model", "parts": [{"text": "hi"}]}, "finishReason": "STOP"}]}
+CHATTED = {"model": "m", "message": {"role": "assistant", "content": "hi"}, "done": True, "done_reason": "stop"}
 
 
 def exchange(stream_usage: dict[str, int], twin_usage: dict[str, int]) -> Exchange:
@@ -45,4 +47,28 @@ def exchange(stream_usage: dict[str, int], twin_usage: dict[str, int]) -> Exchan
 def test_what_a_cache_holds_is_no_input(stream_usage: dict[str, int], twin_usage: dict[str, int], verdict: str) -> None:
     """The second of two equal requests may read its prompt from a cache, which Anthropic counts apart."""
     (found,) = judge(exchange(stream_usage, twin_usage), [get_rule("AGG-004")])
+    assert found.verdict == verdict, found
+
+
+@pytest.mark.parametrize(
+    ("dialect", "event", "request_", "verdict"),
+    [
+        ("gemini-generate", GENERATED, {"generationConfig": {"temperature": 0.0}}, "non-strict"),
+        ("gemini-generate", GENERATED, {"generationConfig": {"temperature": 1.0}}, "skip"),
+        ("ollama-chat", CHATTED, {"options": {"temperature": 0.0, "seed": 1}}, "non-strict"),
+        ("ollama-chat", CHATTED, {"options": {"seed": 1}}, "non-strict"),
+        ("ollama-chat", CHATTED, {"options": {}}, "skip"),
+        ("ollama-chat", CHATTED, {"options": 0}, "skip"),
+    ],
+)
+def test_the_temperature_is_where_the_dialect_puts_it(
+    dialect: str, event: dict[str, object], request_: dict[str, object], verdict: str
+) -> None:
+    """Gemini and Ollama have an object for how to sample: what is fixed there is fixed as well."""
+    spoken = get_dialect(dialect)
+    line = json.dumps(event)
+    body = f"data: {line}\n\n" if spoken.framing == "sse" else f"{line}\n"
+    twin = spoken.message(json.loads(line.replace("hi", "ho")))
+    made = Exchange(spoken, Trace.of(body.encode(), request={"stream": True, **request_}), twin)
+    (found,) = judge(made, [get_rule("AGG-001")])
     assert found.verdict == verdict, found

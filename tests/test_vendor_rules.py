@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -363,3 +364,17 @@ def test_error_bodies_are_read(dialect: str) -> None:
         trace = Trace(arrivals=(Arrival(0.0, body),), status=500, headers=(("Content-Type", "application/json"),))
         found = {v.rule: v for v in judge(Exchange(get_dialect(dialect), trace))}
         assert found["ERR-014"].verdict == outcome
+
+
+@pytest.mark.parametrize(
+    "body", ['{"output":{"message":{"role":"assistant","content":[]}}}', "\n [1]", "<html></html>"]
+)
+@pytest.mark.parametrize("streams", [True, False])
+def test_text_is_no_stream_of_binary_messages(body: str, streams: bool) -> None:
+    """An answer in JSON is one where none was streamed; where one was, that it is no stream is said, and once."""
+    json_type = (("Content-Type", "application/json"),)
+    whole = Trace.of(body.encode(), request={"messages": []})
+    trace = replace(whole, status=200, headers=json_type)
+    exchange = Exchange(get_dialect("bedrock-converse"), trace, case="plain", streams=streams)
+    accused = {v.rule for v in judge(exchange) if v.verdict in ("fail", "non-strict", "error")}
+    assert accused == ({"HTTP-004"} if streams else set())

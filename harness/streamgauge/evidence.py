@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import reprlib
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
 from streamgauge.events import OUTPUT, Span
 from streamgauge.rules import Exchange, NotApplicable
-from streamgauge.wire import Undecodable, parse
+from streamgauge.wire import Undecodable, members, parse
 
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 4
@@ -54,7 +54,9 @@ def answered(exchange: Exchange) -> None:
 
 def is_stream(exchange: Exchange) -> bool:
     """Whether the body has anything of the dialect's framing in it."""
-    return bool(exchange.frames)
+    # To a framer of binary messages any bytes are one, damaged: JSON's or HTML's first one would say gigabytes.
+    text = exchange.framing == "eventstream" and exchange.body[:64].lstrip()[:1] in (b"{", b"[", b"<")
+    return bool(exchange.frames) and not text
 
 
 def streamed(exchange: Exchange) -> None:
@@ -101,6 +103,26 @@ def as_json(exchange: Exchange) -> Any:
         return parse(exchange.body.decode("utf-8"))
     except UnicodeDecodeError as error:
         return Undecodable(str(error))
+
+
+_SETTINGS = ("options", "generationConfig", "generation_config", "inferenceConfig", "parameters")
+"""Where Ollama, Gemini (in either spelling), Bedrock and Text Generation Inference put them."""
+
+
+def settings(request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The objects of a request that may say how to sample: itself, and the one its dialect has for that."""
+    yield dict(request)
+    for name in _SETTINGS:
+        yield members(request.get(name))
+
+
+def deterministic(exchange: Exchange) -> None:
+    """The request, as far as it is known, asks for the same answer each time."""
+    request = exchange.trace.request
+    if request is not None and not any(
+        s.get("temperature") == 0 or s.get("seed") is not None for s in settings(request)
+    ):
+        raise NotApplicable("the request is not deterministic: neither temperature 0 nor a seed")
 
 
 def option(exchange: Exchange, *path: str) -> Any:

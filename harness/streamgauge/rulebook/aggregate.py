@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from streamgauge.dialects.openai_chat._samples import CALLS, REQUEST, chat, text, usage
-from streamgauge.evidence import brief, streamed
+from streamgauge.evidence import brief, deterministic, streamed
 from streamgauge.message import Choice, Message, ServerToolCall, TokenUsage, ToolCall
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import Undecodable, elements, members, parse
@@ -31,9 +31,7 @@ def _twin(exchange: Exchange) -> tuple[Message, Message]:
     streamed(exchange)
     if exchange.reference is None:
         raise NotApplicable("no non-streaming answer to the same request is known")
-    request = exchange.trace.request
-    if request is not None and request.get("temperature") != 0 and request.get("seed") is None:
-        raise NotApplicable("the request is not deterministic: neither temperature 0 nor a seed")
+    deterministic(exchange)
     if exchange.message.ended != "complete":
         raise NotApplicable(f"the stream is not complete but {exchange.message.ended}")
     return exchange.message, exchange.reference
@@ -219,9 +217,7 @@ def same_logprobs(exchange: Exchange) -> Iterator[Finding]:
     if twin is None:
         raise NotApplicable("the bytes of the non-streaming answer are not known")
     streamed(exchange)
-    request = exchange.trace.request
-    if request is not None and request.get("temperature") != 0 and request.get("seed") is None:
-        raise NotApplicable("the request is not deterministic: neither temperature 0 nor a seed")
+    deterministic(exchange)
     expected = _tokens([members(parse(twin.body.decode("utf-8", "replace")))])
     if not expected:
         raise NotApplicable("the non-streaming answer has no logprobs")

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streamgauge.dialects.openai_chat._samples import REQUEST, chat, text
-from streamgauge.evidence import brief, streamed
+from streamgauge.evidence import brief, settings, streamed
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import elements, members
+from streamgauge.wire import elements
 
 
 @server_rule(
@@ -51,14 +51,13 @@ def stop_not_leaked(exchange: Exchange) -> Iterator[Finding]:
 
 PROMISED = {"openai-chat", "openai-completions", "gemini-generate", "cohere-chat"}
 """The dialects whose vendor promises it."""
-_CONFIGS = ("options", "generationConfig", "generation_config", "inferenceConfig")
 _STOPS = ("stop", "stop_sequences", "stopSequences")
 
 
 def _stops(request: Mapping[str, Any]) -> list[str]:
     """The stop sequences of a request, wherever its dialect puts them."""
     found: list[Any] = []
-    for holder in (request, *(members(request.get(name)) for name in _CONFIGS)):
+    for holder in settings(request):
         for name in _STOPS:
             stop = holder.get(name)
             found += [stop] if isinstance(stop, str) else elements(stop)
