@@ -209,6 +209,21 @@ def test_endpoint_is_judged(
     assert failed.keys() == FAILING[dialect], failed
 
 
+def test_endpoint_with_a_key_is_judged_by_a_header(servers: Any, tmp_path: Path) -> None:
+    """A server that wants a key gets it in a header of the caller's own; without it nothing is judged."""
+    with servers.start_tiny(api_key="sk-right-key") as server:
+        words = [sys.executable, "-m", "streamgauge", "check", server.base_url, "--keep", str(tmp_path / "kept")]
+        codes, said = [], b""
+        for header in ("Authorization: Bearer sk-wrong-key", "Authorization: Bearer sk-right-key"):
+            done = subprocess.run([*words, "--header", header], capture_output=True, check=False, timeout=600)
+            codes.append(done.returncode)
+            said += done.stdout + done.stderr
+    kept = [file.read_bytes() for file in tmp_path.rglob("*.*") if file.is_file()]
+    assert codes == [2, 0]
+    assert len(kept) > 20
+    assert not [text for text in (said, *kept) if b"sk-wrong-key" in text or b"sk-right-key" in text]
+
+
 # Streamed from
 
 

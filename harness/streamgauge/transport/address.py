@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote
 
 import httpx2
@@ -88,7 +88,8 @@ def masked(text: str, *secrets: str) -> str:
     return text
 
 
-def spellings(secrets: Iterable[str]) -> list[str]:
+@lru_cache(maxsize=64)
+def spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """How secrets may stand in what a backend repeats: as they are, in a JSON string, in a URL.
 
     The longest first, because one may hold another; short ones not at all.
@@ -98,7 +99,7 @@ def spellings(secrets: Iterable[str]) -> list[str]:
         if len(secret) >= SHORTEST_SECRET:
             in_json = json.dumps(secret)[1:-1]
             found |= {secret, in_json, in_json.replace("/", r"\/"), quote(secret, safe="")}
-    return sorted(found, key=len, reverse=True)
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def unreachable(url: str, error: Exception) -> UnreachableError:
