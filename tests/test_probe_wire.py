@@ -63,6 +63,8 @@ HH7batb+lXeE3KGMhaW+fnwa/AKp39JyAp+TQWnaoI6yjGlilCR14TB5
 BODY = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(BODY)
 ANSWER = HEAD + BODY
+LONG = ChatRequest.of("x" * 8_000_000)
+"""A request larger than what the kernel keeps for a server that does not read."""
 
 
 def loops() -> list[Any]:
@@ -123,8 +125,8 @@ def read_request(connection: socket.socket) -> bytes:
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
-    while lengths and len(body) < int(lengths[0]):
-        body += connection.recv(65536)
+    while lengths and len(body) < int(lengths[0]) and (more := connection.recv(65536)):
+        body += more
     return head + b"\r\n\r\n" + body
 
 
@@ -355,12 +357,58 @@ def test_a_new_connection_that_is_closed_is_not_tried_again(runner: asyncio.Runn
 
 
 def test_a_request_larger_than_the_socket_s_buffer_goes_out(runner: asyncio.Runner, server: ReplayServer) -> None:
-    """Eight megabytes of prompt arrive whole, and the clock starts when the last of them was handed over."""
+    """Eight megabytes of prompt arrive whole."""
     mount = server.mount(paced(CHAT, [0.0]))
-    long = ChatRequest.of("x" * 8_000_000)
-    (found,) = probe(runner, mount.base_url, long)
-    assert mount.requests[0].json["messages"][0]["content"] == "x" * 8_000_000
+    (found,) = probe(runner, mount.base_url, LONG)
+    assert mount.requests[0].json["messages"][0]["content"] == LONG.messages[0].content
     assert outcome(found) == "complete"
+
+
+def test_the_clock_starts_with_the_last_bytes_of_the_request(runner: asyncio.Runner) -> None:
+    """What a large request waits for a server that takes its time to read it is not charged to the answer."""
+    read: list[float] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1)
+        read.append(time.monotonic())
+        read_request(connection)
+        connection.sendall(ANSWER)
+
+    with raw_server(serve) as port:
+        (found,) = probe(runner, f"http://127.0.0.1:{port}", LONG)
+    assert found.sent > read[0]
+    assert outcome(found) == "complete"
+
+
+@pytest.mark.parametrize(
+    ("say", "status", "ended"),
+    [
+        (lambda connection: connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), 413, "eof"),
+        (lambda connection: connection.shutdown(socket.SHUT_WR), None, "incomplete"),
+        (lambda connection: None, None, "timeout"),
+    ],
+    ids=["answer", "end", "silence"],
+)
+def test_a_request_that_nobody_reads_to_its_end(
+    runner: asyncio.Runner, say: Callable[[socket.socket], None], status: int | None, ended: str
+) -> None:
+    """The stream ends with what the server says instead, or with patience, and the connection is not used again."""
+    over = threading.Event()
+    connections: list[int] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(1)
+        connection.recv(1)
+        say(connection)
+        over.wait()
+
+    with raw_server(serve) as port:
+        try:
+            found = probe(runner, f"http://127.0.0.1:{port}", LONG, LONG, timeouts=Timeouts(idle=0.2))
+        finally:
+            over.set()
+    assert [(p.trace.status, p.trace.ended, p.reconnected) for p in found] == [(status, ended, False)] * 2
+    assert len(connections) == 2
 
 
 def test_many_streams_at_a_time(runner: asyncio.Runner, server: ReplayServer) -> None:

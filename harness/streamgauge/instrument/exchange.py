@@ -31,7 +31,8 @@ GLANCE = 0.25
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """Seconds. connect: for TCP, proxy and TLS; first_event: from sending to the first bytes of the body;
-    idle: between reads; total: from sending to the end. Past one of the last three a stream is `stalled`.
+    idle: between reads, and while the server takes nothing of a large request; total: from sending to the end. Past
+    one of the last three a stream is `stalled`.
     """
 
     connect: float = 10.0

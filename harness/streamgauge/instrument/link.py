@@ -9,13 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import os
 import select
 import socket
-import ssl
 import time
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Protocol, cast
 
 import httpx2
@@ -23,7 +21,6 @@ import httpx2
 from streamgauge.instrument.clocks import ANCILLARY, stamping
 from streamgauge.instrument.exchange import Exchange
 from streamgauge.instrument.proxies import Proxy
-from streamgauge.recorder.response import ResponseReader
 
 READ = 64 * 1024
 """Bytes of one read at most."""
@@ -36,7 +33,14 @@ class Link(Protocol):
     stamped: bool
     alive: bool
 
-    async def send(self, data: bytes) -> int: ...
+    async def send(self, data: bytes, over: asyncio.Event, patience: float) -> int:
+        """Hand everything to the kernel; the moment of the last hand-over, in nanoseconds of `time.monotonic`.
+
+        over: set when the answer has come to its end, with which the rest of the request stays unsent and the
+        connection is closed. Raises TimeoutError where the server takes nothing for `patience` seconds, OSError where
+        the connection broke.
+        """
+
     def look(self) -> None: ...
     def close(self) -> None: ...
 
@@ -96,17 +100,33 @@ class PlainLink:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock.fileno(), self._readable)
 
-    async def send(self, data: bytes) -> int:
-        """Send everything; the moment at which the last bytes were handed to the kernel."""
-        at = time.monotonic_ns()
-        try:
-            sent = self._socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        if sent < len(data):
+    async def send(self, data: bytes, over: asyncio.Event, patience: float) -> int:
+        left = memoryview(data)
+        while True:
             at = time.monotonic_ns()
-            await self._loop.sock_sendall(self._socket, data[sent:])
-        return at
+            with contextlib.suppress(BlockingIOError):
+                left = left[self._socket.send(left) :]
+            if not left:
+                return at
+            await self._room(over, patience)
+            if over.is_set():
+                self.close()
+                return at
+
+    async def _room(self, over: asyncio.Event, patience: float) -> None:
+        """Wait until the kernel takes more, or the exchange is over."""
+        room, file = asyncio.Event(), self._socket.fileno()
+        self._loop.add_writer(file, room.set)
+        waits = [asyncio.ensure_future(event.wait()) for event in (room, over)]
+        try:
+            done, _ = await asyncio.wait(waits, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            if self.alive:
+                self._loop.remove_writer(file)
+        if not done:
+            raise TimeoutError(f"the server took no more of the request for {patience:g} s")
 
     def look(self) -> None:
         """Read on where the connection broke: libuv stops polling at a reset, and uvloop tells nobody."""
@@ -124,6 +144,7 @@ class PlainLink:
         if self.alive:
             self.alive = False
             self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
             self._socket.close()
 
     def _readable(self) -> None:
@@ -174,8 +195,8 @@ class StreamLink(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.lost(exc if isinstance(exc, OSError) else None)
 
-    async def send(self, data: bytes) -> int:
-        """Send everything; the moment at which it was handed to the loop."""
+    async def send(self, data: bytes, _over: asyncio.Event, _patience: float) -> int:
+        """What the kernel does not take yet waits in the loop's buffer; the moment is that of the hand-over to it."""
         at = time.monotonic_ns()
         self._transport.write(data)
         return at
@@ -186,83 +207,3 @@ class StreamLink(asyncio.Protocol):
     def close(self) -> None:
         self.alive = False
         self._transport.abort()
-
-
-async def connect(endpoint: Endpoint) -> Link:
-    """A connection to where requests go, through the proxy and TLS where there are any.
-
-    Raises OSError (ssl.SSLError is one) where it does not come about.
-    """
-    where = (endpoint.proxy.host, endpoint.proxy.port) if endpoint.proxy else (endpoint.host, endpoint.port)
-    sock = await _tcp(*where)
-    try:
-        if endpoint.tls and endpoint.proxy:
-            await _tunnel(sock, endpoint, endpoint.proxy)
-        if not endpoint.tls and hasattr(sock, "recvmsg"):
-            return PlainLink(sock)
-        context = _context() if endpoint.tls else None
-        _, link = await asyncio.get_running_loop().create_connection(
-            StreamLink, sock=sock, ssl=context, server_hostname=endpoint.host if endpoint.tls else None
-        )
-    except BaseException:
-        sock.close()
-        raise
-    return link
-
-
-def _context() -> ssl.SSLContext:
-    return _trusting(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-
-
-@cache
-def _trusting(_file: str | None, _folder: str | None) -> ssl.SSLContext:
-    """Made once for what is trusted: to read the authorities takes tens of milliseconds, in which no stream is read."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-async def _tcp(host: str, port: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    failure: OSError = OSError(f"no address for {host}")
-    for family, kind, number, _, address in await _addresses(host, port):
-        sock = socket.socket(family, kind, number)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stamping(sock)  # before the first packet of an answer can come
-            await loop.sock_connect(sock, address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise failure
-
-
-async def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[object, ...]]]:
-    with contextlib.suppress(OSError):  # no thread for an address that needs no resolver
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-        return cast("list[tuple[int, int, int, str, tuple[object, ...]]]", found)
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return cast("list[tuple[int, int, int, str, tuple[object, ...]]]", found)
-
-
-async def _tunnel(sock: socket.socket, endpoint: Endpoint, proxy: Proxy) -> None:
-    """Ask a proxy for a tunnel (RFC 9110 9.3.6); raises OSError where it refuses."""
-    where = f"{endpoint.host}:{endpoint.port}"
-    login = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
-    loop, head = asyncio.get_running_loop(), ResponseReader("HEAD")
-    await loop.sock_sendall(sock, f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{login}\r\n".encode())
-    while head.status is None and not head.broken:
-        data = await loop.sock_recv(sock, 1)  # not a byte of what follows belongs to us
-        if not data:
-            break
-        head.feed(data)
-    if head.status is None or not 200 <= head.status < 300:
-        said = f"status {head.status}" if head.status else "no answer"
-        raise OSError(f"the proxy {proxy.host}:{proxy.port} opens no tunnel to {where}: {said}")

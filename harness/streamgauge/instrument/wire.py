@@ -12,8 +12,9 @@ from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Dialect
 from streamgauge.events import to_json
 from streamgauge.instrument.clocks import KeepStamping
+from streamgauge.instrument.connecting import connect
 from streamgauge.instrument.exchange import Exchange, Probed, Timeouts
-from streamgauge.instrument.link import Endpoint, Link, connect
+from streamgauge.instrument.link import Endpoint, Link
 from streamgauge.instrument.proxies import proxy_for
 from streamgauge.measurement.metrics import Timeline, timeline_of
 from streamgauge.trace import Headers, Trace
@@ -99,7 +100,10 @@ class WireProbe:
         exchange = link.exchange = Exchange(self.dialect, self._timeouts, done.set, link.look)
         try:
             try:
-                exchange.start(await link.send(request.message))
+                exchange.start(await link.send(request.message, done, self._timeouts.idle))
+            except TimeoutError as error:
+                exchange.start(time.monotonic_ns())
+                exchange.end("timeout", exchange.sent, note=str(error))
             except OSError as error:
                 exchange.start(time.monotonic_ns())
                 exchange.lost(error)
