@@ -465,6 +465,7 @@ def test_what_was_answered_is_kept(
         (answer(b"", 302, (("Location", "http://[::1"),)), "redirects to what is no URL"),
         (answer(gzip.compress(b"data: {}"), 200, (*STREAM, ("Content-Encoding", "gzip"))), "turn compression off"),
         (answer(b"ok", headers=(("Content-Type", "text/plain"),)), "plain text ('ok')"),
+        (answer(b'data: {"type":"RUN_STARTED"}\n\n', headers=STREAM), "AG-UI, which streamgauge does not speak: not a"),
     ],
 )
 def test_what_is_no_endpoint_is_not_judged(

@@ -47,6 +47,10 @@ SEEN = {
         "Realtime API",
     ),
     "AG-UI": (b'data: {"type":"RUN_STARTED","threadId":"t","runId":"r"}\n\n', "events of AG-UI"),
+    "llama.cpp": (
+        b'data: {"index":0,"content":"-","tokens":[29],"stop":false,"tokens_predicted":1,"tokens_evaluated":1}\n\n',
+        "llama.cpp's own /completion",
+    ),
     "MCP": (b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n', "JSON-RPC messages"),
     "Transcribe": (aws("TranscriptEvent"), "an AWS event stream of Amazon Transcribe"),
 }
@@ -84,6 +88,8 @@ def test_what_a_model_says_does_not_count() -> None:
     assert another(get_dialect("openai-chat"), chunk) is None
     assert another_format(b": " + b"x" * FIRST + b"\n\n" + SEEN["AG-UI"][0]) is None
     assert another_format(aws("messageStart")) is None
+    verbose = b'data: {"choices":[],"__verbose":{"content":"Hi","stop":false,"tokens_predicted":1}}\n\n'
+    assert another_format(verbose) is None
 
 
 @pytest.mark.shared

@@ -48,6 +48,10 @@ _FORMATS: tuple[tuple[str, bytes], ...] = (
         _EVENT % (b"type", rb"RUN_STARTED\"|TEXT_MESSAGE_(?:START|CONTENT|CHUNK)\""),
     ),
     (
+        "llama.cpp's own /completion, which streamgauge does not speak; its /v1 is openai-chat",
+        rb'^data: ?\{(?![^\n]*"choices")(?=[^\n]*"content"\s*:)[^\n]*"tokens_predicted"\s*:',
+    ),
+    (
         "JSON-RPC messages, as of MCP or A2A, which streamgauge does not speak",
         _EVENT % (b"jsonrpc", rb"2\.0\""),
     ),

@@ -11,6 +11,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.detect import kind_of, not_a_stream
 from streamgauge.dialect import Dialect
 from streamgauge.errors import BackendError, StreamgaugeError
+from streamgauge.formats import another_format
 from streamgauge.registry import all_dialects
 from streamgauge.trace import Headers, Trace
 from streamgauge.transport import (
@@ -94,7 +95,9 @@ def require_endpoint(target: Target, trace: Trace) -> None:
     coding = trace.header("Content-Encoding") or "identity"
     if coding.lower() != "identity":
         raise BackendError(f"{url} answers in Content-Encoding {coding}, which was not asked for: turn compression off")
-    words = not_a_stream(trace.body, target.dialect.framing, *target.dialect.other_framings)
+    words = another_format(trace.body) or not_a_stream(
+        trace.body, target.dialect.framing, *target.dialect.other_framings
+    )
     if words and trace.body and not _speaks(target.dialect, trace.body):
         base = target.dialect.base_path
         hint = f"; should the URL end in {base}?" if base and not target.base_url.rstrip("/").endswith(base) else ""
