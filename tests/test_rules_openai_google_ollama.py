@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamgauge.capture import read_capture
+from streamgauge.dialects.anthropic_messages import _samples as anthropic
 from streamgauge.dialects.gemini_generate import _samples as gemini
 from streamgauge.dialects.ollama import _samples as ollama
+from streamgauge.dialects.openai_chat import _samples as chat
 from streamgauge.dialects.openai_responses import _samples as responses
 from streamgauge.engine import judge
 from streamgauge.recordings import Recording, shipped
@@ -214,6 +216,37 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
         gemini.sse(gemini.response({"functionCall": {"args": {}}}), gemini.CALL[1]),
         "args",
     ),
+    "usage before the text": ("OAC-011", "openai-chat", chat.usage() + chat.HELLO, "another chunk behind it"),
+    "usage twice": (
+        "OAC-011",
+        "openai-chat",
+        chat.chat(chat.text("Hi"), tail=chat.usage() * 2 + chat.DONE),
+        "another chunk behind it",
+    ),
+    "reasoning that is no text": (
+        "OAC-027",
+        "openai-chat",
+        chat.chat(chat.chunk({"reasoning_content": ["Hm."]})),
+        "['Hm.']",
+    ),
+    "a count that is a text": (
+        "USE-015",
+        "gemini-generate",
+        gemini.sse(gemini.HELLO[0], {**gemini.HELLO[1], "usageMetadata": gemini.usage(promptTokenCount="3")}),
+        "'3'",
+    ),
+    "a count below 0 in a message": (
+        "USE-015",
+        "anthropic-messages",
+        anthropic.start(usage={"input_tokens": 3, "output_tokens": 1, "cache_read_input_tokens": -2}),
+        "-2",
+    ),
+    "a duration below 0": (
+        "OLL-003",
+        "ollama-chat",
+        ollama.lines(*ollama.HELLO[:2], ollama.end(eval_duration=-1)),
+        "no eval_duration",
+    ),
     "two last objects": (
         "OLL-002",
         "ollama-chat",
@@ -253,6 +286,32 @@ def test_an_array_in_a_file_is_json(body: str) -> None:
     """Where no header is known the body tells that it is meant as an array, and is judged as one."""
     assert verdicts("gemini-generate", ARRAY)["GEM-001"].verdict == "pass"
     assert verdicts("gemini-generate", body)["GEM-001"].verdict == "fail"
+
+
+def test_a_stream_without_sentinel_still_says_why() -> None:
+    """Who promised no [DONE] is asked for the finish_reason at the end of the body; who did has lost both at once."""
+    strange = chat.text("Hi").replace('"delta"', '"graph_data":[],"delta"')
+    assert verdicts("openai-chat", strange)["SEQ-002"].verdict == "non-strict"
+    assert verdicts("openai-chat", chat.text("Hi"))["SEQ-002"].verdict == "skip"
+
+
+COUNTED = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": None}}, "pass"),
+        ({"cost": -0.5, "cost_details": {"input_tokens": 0.25}, "queue_time": 0.1}, "pass"),
+        ({"video_tokens": 2.0}, "pass"),
+        ({"video_tokens": 2.5}, "info"),
+        ({"completion_tokens_details": {"reasoning_tokens": True}}, "non-strict"),
+    ],
+)
+def test_what_is_a_count_of_tokens(more: dict[str, Any], verdict: str) -> None:
+    """Null is none, prices and times are none; a fraction is noted, and what is no number is not strict."""
+    tail = chat.sse({**chat.whole_chunk([]), "usage": {**COUNTED, **more}}) + chat.DONE
+    assert verdicts("openai-chat", chat.chat(chat.text("Hi"), tail=tail))["USE-015"].verdict == verdict
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -50,6 +50,21 @@ def wrong_usage(stream: Stream) -> Iterator[Edit]:
                 yield Edit(f"frame {number}, {shown(path)}", made, group=shown(path))
 
 
+@operator(
+    "impossible-count",
+    "A token count below 0, or one that is a text",
+    applies=ALL,
+    noticed_by=("USE-015", "USE-010", "TGI-005", "BRK-017"),
+)
+def impossible_count(stream: Stream) -> Iterator[Edit]:
+    for number in frames_of(stream, Usage):
+        for path, value in leaves(stream.pieces[number].value):
+            if type(value) is int and isinstance(path[-1], str) and COUNT.search(path[-1]):
+                for odd in (-1 - value, str(value)):
+                    made = partial(stream.changed, number, partial(put, path, always(odd)))
+                    yield Edit(f"frame {number}, {shown(path)} {odd!r}", made, group=f"{shown(path)} {type(odd)}")
+
+
 def _says(stream: Stream, kind: type[Event]) -> list[int]:
     """The pieces that say this and nothing else."""
     return [n for n, events in enumerate(stream.spoken) if events and all(isinstance(e, kind) for e in events)]

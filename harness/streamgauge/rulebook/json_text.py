@@ -16,7 +16,7 @@ from streamgauge.rules import Example, Exchange, Finding, NotApplicable, Payload
 from streamgauge.wire import members, parse
 
 
-def _payloads(exchange: Exchange) -> list[Payload]:
+def payloads(exchange: Exchange) -> list[Payload]:
     """The events; what one of them holds in base64, as Bedrock's InvokeModel does, in its place.
 
     An error of AWS's event streams may be all headers: ":error-code" and ":error-message".
@@ -59,7 +59,7 @@ def _inner(payload: Payload) -> Payload:
 )
 def data_is_an_object(exchange: Exchange) -> Iterator[Finding]:
     """Each event's data (except the literal [DONE]) parses as one JSON object."""
-    for payload in _payloads(exchange):
+    for payload in payloads(exchange):
         if unreadable(payload.value):
             yield Finding("one JSON object", f"{payload.value.reason}: {brief(payload.frame.data)}", payload.span)
         elif not isinstance(payload.value, dict):
@@ -87,7 +87,7 @@ def data_is_an_object(exchange: Exchange) -> Iterator[Finding]:
 )
 def numbers_are_finite(exchange: Exchange) -> Iterator[Finding]:
     """Numbers are finite JSON numbers; impossible logprobs are null or a finite floor."""
-    for payload in _payloads(exchange):
+    for payload in payloads(exchange):
         data = payload.frame.data
         if ("NaN" in data or "Infinity" in data) and (found := _constant(data)):
             yield Finding("a finite number, or null", found, payload.span)
@@ -120,7 +120,7 @@ def _constant(data: str) -> str:
 )
 def surrogates_are_paired(exchange: Exchange) -> Iterator[Finding]:
     """String values are well-formed Unicode; a pair of \\u escapes is never cut between two deltas."""
-    for payload in _payloads(exchange):
+    for payload in payloads(exchange):
         data = payload.frame.data
         if ("\\ud" in data or "\\uD" in data) and _has_lone_surrogate(payload.value):
             yield Finding("whole characters", f"a lone surrogate in {brief(data)}", payload.span)
@@ -150,7 +150,7 @@ def _has_lone_surrogate(value: Any) -> bool:
 )
 def names_are_unique(exchange: Exchange) -> Iterator[Finding]:
     """Member names in one object are unique."""
-    for payload in _payloads(exchange):
+    for payload in payloads(exchange):
         data, value = payload.frame.data, payload.value
         if isinstance(value, (dict, list)) and _may_repeat(data, value) and (name := _repeated(data)):
             yield Finding("unique member names", f"{brief(name)} twice in one object", payload.span)

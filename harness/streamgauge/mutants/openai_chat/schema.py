@@ -29,6 +29,8 @@ CHUNK = Schema(
         ),
         Member(path="choices.*.delta.role", kinds=STRING, lost=("OAC-005",), retyped=("OAC-005", "OAC-006")),
         Member(path="choices.*.delta.content", kinds=("string", "null"), retyped=("OAC-007",)),
+        Member(path="choices.*.delta.reasoning_content", kinds=("string", "null"), retyped=("OAC-027",)),
+        Member(path="choices.*.delta.reasoning", kinds=("string", "null"), retyped=("OAC-027",)),
         Member(path="choices.*.delta.refusal", kinds=("string", "null"), retyped=("OAC-029",)),
         Member(path="choices.*.delta.tool_calls", kinds=("array", "null"), retyped=("OAC-015",)),
         Member(path=CALL, kinds=OBJECT, retyped=("OAC-015",)),

@@ -9,6 +9,7 @@ from typing import Any
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants.openai_chat._walk import (
     BOTH,
+    CHAT,
     edit_at,
     finishes,
     updated,
@@ -70,6 +71,24 @@ def early_usage(stream: Stream) -> Iterator[Edit]:
             for place in range(1, ends[-1] + 1):
                 made = [*moved[:place], stream.pieces[number], *moved[place:]]
                 yield Edit(f"before frame {place}", partial(stream.with_pieces, made))
+
+
+@operator(
+    "strewn-usage",
+    "The usage chunk twice, or not last; nobody knows the request",
+    applies=CHAT,
+    noticed_by=("OAC-011",),
+)
+def strewn_usage(stream: Stream) -> Iterator[Edit]:
+    for number in _usages(stream)[-1:]:
+        if stream.pieces[number].value.get("choices"):
+            continue
+        bare = stream.but(bare=True)
+        yield Edit("twice", partial(bare.inserted, number, stream.pieces[number]), group="twice")
+        moved = [p for n, p in enumerate(stream.pieces) if n != number]
+        for place in range(number):
+            made = [*moved[:place], stream.pieces[number], *moved[place:]]
+            yield Edit(f"before frame {place}", partial(bare.with_pieces, made), group="early")
 
 
 def _asked(stream: Stream) -> bool:

@@ -16,6 +16,7 @@ from streamgauge.evidence import brief
 from streamgauge.registry import get_dialect
 from streamgauge.rules import Exchange, Finding, NotApplicable, Rule, rules_for, server_rule
 from streamgauge.trace import Arrival, Trace
+from streamgauge.wire import count
 
 BEDROCK = ("bedrock-converse",)
 PAGES = "AWS, Bedrock User Guide (https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters"
@@ -91,7 +92,7 @@ def _sse(value: dict[str, Any]) -> bytes:
 
 
 def _whole(value: Any) -> bool:
-    return type(value) is int or (isinstance(value, float) and value.is_integer())
+    return (count(value) or 0) >= 0 and count(value) is not None
 
 
 def _text(value: Any) -> bool:

@@ -126,7 +126,7 @@ def last_is_told(exchange: Exchange) -> Iterator[Finding]:
     if value.get("done_reason") in ("load", "unload"):
         raise NotApplicable("a model was loaded or unloaded, nothing was asked")
     wanted = [name for name in COUNTS if name.endswith("_duration")]
-    missing = [name for name in wanted if count(value.get(name)) is None]
+    missing = [name for name in wanted if (count(value.get(name)) or 0) < 0 or count(value.get(name)) is None]
     missing += [] if text(value.get("done_reason")) else ["done_reason"]
     if missing:
         yield Finding("done_reason and durations", f"no {', '.join(missing)}", span)
@@ -153,5 +153,6 @@ def counts_stated(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the answer is empty")
     if not (count(value.get("eval_count")) or 0) > 0:
         yield Finding("eval_count above 0", f"eval_count {brief(value.get('eval_count'))}", span)
-    if count(value.get("prompt_eval_count")) is None:
-        yield Finding("prompt_eval_count", "none", span, mild=True)
+    given = count(value.get("prompt_eval_count"))
+    if given is None or given < 0:
+        yield Finding("prompt_eval_count", "none" if given is None else brief(given), span, mild=True)

@@ -201,7 +201,13 @@ def content_is_text(exchange: Exchange) -> Iterator[Finding]:
     bad=chat(sse(whole_chunk([]))),
 )
 def empty_choices(exchange: Exchange) -> Iterator[Finding]:
-    """choices is empty only in the usage chunk (and vendor-documented filter chunks)."""
-    for value, span in chunks(exchange).plain:
-        if value.get("choices") == [] and not any(value.get(name) for name in ("usage", "moderation", "error")):
+    """choices is empty only in the usage chunk, which is the last (and in vendor-documented filter chunks)."""
+    plain = chunks(exchange).plain
+    last = max((span for value, span in plain if value.get("choices") or value.get("usage")), default=None)
+    for value, span in plain:
+        if value.get("choices") != []:
+            continue
+        if not any(value.get(name) for name in ("usage", "moderation", "error")):
             yield Finding("a choice, or usage", "choices [] and no usage", span)
+        elif value.get("usage") and span != last:
+            yield Finding("choices [] and usage in the last chunk", "them, and another chunk behind it", span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import NoneType
 
 from streamgauge.dialects.openai_chat._samples import DONE, HELLO, chat, chunk, text
 from streamgauge.dialects.openai_chat._sources import DELTA, EXAMPLE, PRACTICE
@@ -10,6 +11,7 @@ from streamgauge.dialects.openai_chat._view import Part, chunks, is_filter, said
 from streamgauge.evidence import brief
 from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 
+REASONING = ("reasoning_content", "reasoning")
 UNDOCUMENTED_REASONING = ("reasoning_text", "thinking", "thoughts", "thought")
 
 
@@ -113,10 +115,13 @@ def first_content_empty(exchange: Exchange) -> Iterator[Finding]:
 )
 def reasoning_member(exchange: Exchange) -> Iterator[Finding]:
     """Reasoning text is in delta.reasoning_content (DeepSeek, older vLLM, llama.cpp) or delta.reasoning (OpenRouter,
-    vLLM >= 0.19, Ollama); never inside content with markup unless documented.
+    vLLM >= 0.19, Ollama), a string or null; never inside content with markup unless documented.
     """
     heads: dict[int, str] = {}
     for part in chunks(exchange).parts:
+        for name in REASONING:
+            if not isinstance(part.delta.get(name), (str, NoneType)):
+                yield Finding(f"{name}, a string or null", f"{name} {brief(part.delta[name])}", part.span)
         for name in UNDOCUMENTED_REASONING:
             if part.delta.get(name):
                 yield Finding("reasoning_content or reasoning", f"text in delta.{name}", part.span)
