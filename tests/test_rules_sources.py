@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,6 +107,29 @@ def test_the_label_of_an_error(kind: str, expected: str) -> None:
     headers = (("Content-Type", kind),) if kind else ()
     body = get_dialect("openai-chat").error_body(400, "no")
     assert verdict("HTTP-012", "openai-chat", body, 400, headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body", "expected"),
+    [
+        ("openai-chat", {"error": {"message": "no", "type": "t"}}, "pass"),
+        ("openai-chat", {"detail": "no"}, "non-strict"),
+        ("openai-chat", {"error": "no"}, "non-strict"),
+        ("openai-responses", {"detail": [{"msg": "no"}]}, "non-strict"),
+        ("anthropic-messages", {"type": "error", "error": {"type": "t", "message": "no"}}, "pass"),
+        ("anthropic-messages", {"error": {"type": "t"}}, "non-strict"),
+        ("ollama-chat", {"error": "no"}, "pass"),
+        ("ollama-chat", {"error": {"message": "no"}}, "non-strict"),
+        ("cohere-chat", {"message": "no"}, "pass"),
+        ("cohere-chat", {"error": {"message": "no"}}, "non-strict"),
+        ("bedrock-converse", {"message": "no"}, "pass"),
+        ("gemini-generate", {"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}, "pass"),
+        ("huggingface-tgi", {"error": "no", "error_type": "validation"}, "pass"),
+    ],
+)
+def test_the_message_of_an_error_is_where_the_vendor_has_it(dialect: str, body: dict[str, Any], expected: str) -> None:
+    """A web framework's own form of an error is JSON, too, but clients look for the message elsewhere."""
+    assert verdict("HTTP-012", dialect, json.dumps(body).encode(), 400, JSON) == expected
 
 
 @pytest.mark.parametrize(

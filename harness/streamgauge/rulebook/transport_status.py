@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 from streamgauge.chat import ChatRequest
+from streamgauge.detect import HEAD, kind_of
+from streamgauge.dialect import Dialect
 from streamgauge.dialects.openai_chat._samples import HELLO, REQUEST
 from streamgauge.events import Span
 from streamgauge.evidence import answered, as_json, brief, header, is_stream, media_type
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule
-from streamgauge.wire import members
+from streamgauge.wire import members, parse
 
 JSON = (("Content-Type", "application/json"),)
 REFUSALS = {"invalid_request_error", "authentication_error", "permission_error", "not_found_error"}
@@ -131,8 +134,8 @@ def _wants_stream(exchange: Exchange) -> bool:
     'code as error.code, forming a request error if: Your original request is invalid"; OpenAI docs, Error codes '
     "(https://platform.openai.com/docs/guides/error-codes), and openapi.yaml, ErrorResponse. Of the label RFC 9110 8.3 "
     'says that a sender "SHOULD generate a Content-Type header field": a JSON error under another one, or none, counts '
-    "as non-strict, except under that of an event stream, which it is not. An error that only comes in-band counts "
-    "where it is about the request",
+    "as non-strict, except under that of an event stream, which it is not. So does one whose message is not where the "
+    "vendor's errors have it. An error that only comes in-band counts where it is about the request",
     applies=("all",),
     needs=("headers",),
     known=(
@@ -178,14 +181,29 @@ def errors_have_a_status(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _error_answer(exchange: Exchange) -> Iterator[Finding]:
-    if not isinstance(as_json(exchange), dict):
-        yield Finding(
-            "a JSON object that tells the error", "another body" if exchange.body else "no body", _head(exchange)
-        )
-    elif exchange.trace.headers is not None and not _is_json_type(media_type(exchange)):
+    value = as_json(exchange)
+    if not isinstance(value, dict):
+        got = kind_of(exchange.body[:HEAD])[1] if exchange.body else "no body"
+        yield Finding("a JSON object that tells the error", got, _head(exchange))
+        return
+    place = _place_of_message(exchange.dialect)
+    if not isinstance(reduce(lambda at, name: members(at).get(name), place, value), str):
+        yield Finding(f"{'.'.join(place)}, a string that tells the error", brief(value), _head(exchange), mild=True)
+    if exchange.trace.headers is not None and not _is_json_type(media_type(exchange)):
         kind = media_type(exchange)
         got, streams = f"Content-Type: {kind or '(none)'}", kind == "text/event-stream"
         yield Finding("Content-Type: application/json", got, _head(exchange), mild=not streams)
+
+
+def _place_of_message(dialect: Dialect) -> tuple[str, ...]:
+    """The names that lead to the message in an error of the dialect: error.message in most, error in Ollama's."""
+    told = "told"
+
+    def place(value: object) -> tuple[str, ...] | None:
+        found = ((name, place(below)) for name, below in members(value).items())
+        return () if value == told else next(((name, *rest) for name, rest in found if rest is not None), None)
+
+    return place(parse(dialect.error_body(400, told).decode())) or ()
 
 
 def _refusal(value: object) -> object:
