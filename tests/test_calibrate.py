@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -21,6 +23,7 @@ from streamgauge.cli.calibrate import command
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import OUTPUT, Event
 from streamgauge.instrument import calibrate as module
+from streamgauge.instrument import cost
 from streamgauge.instrument.backend import ReplayProcess, Served, Stage
 from streamgauge.instrument.calibrate import Depth, calibrate, delays, errors
 from streamgauge.instrument.exchange import Timeouts
@@ -286,6 +289,30 @@ def test_the_probe_alone_and_its_cost(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found.cost.floor_per_event > 0
     assert found.cost.share_of_a_core == pytest.approx(found.cost.seconds_per_event * 10_000)
     assert "10,000 events a second take" in done.output
+
+
+def test_an_interrupted_cost_leaves_no_connection(backend: ReplayProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between the connections of the floor and their streams closes them: Python would warn of each."""
+    pytest.importorskip("httptools", reason="the floor is measured with it")
+    monkeypatch.setattr(cost, "_received", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        cost.measure(backend)
+    gc.collect()
+
+
+def test_a_cost_whose_server_dies_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The floor says what happened, and waits for no stream that can't come."""
+    pytest.importorskip("httptools", reason="the floor is measured with it")
+    received = cost._received
+
+    async def orphaned(links: Any, message: bytes) -> int:
+        process._process.kill()
+        return await received(links, message)
+
+    monkeypatch.setattr(cost, "_received", orphaned)
+    monkeypatch.setattr(cost.Alternating, "_probed", lambda _: 0.0)
+    with ReplayProcess() as process, pytest.raises(StreamgaugeError, match="process broke off"):
+        cost.Alternating(process, pace=60.0).__enter__()
 
 
 def test_an_interrupt_keeps_what_was_measured(tmp_path: Path) -> None:

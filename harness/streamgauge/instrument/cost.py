@@ -11,11 +11,12 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from streamgauge.chat import ChatRequest
-from streamgauge.errors import UnavailableError
+from streamgauge.errors import StreamgaugeError, UnavailableError
 from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.response import INSTALL, fast
@@ -69,16 +70,17 @@ class Alternating:
         self.costs = Costs(STREAMS * EVENTS)
 
     def __enter__(self) -> Alternating:
-        self._runner = wire_runner()
-        self._runner.__enter__()
-        self._probe = self._runner.run(self._opened())
-        self._requests = [self._probe.prepare(ChatRequest.of("Say something")) for _ in range(STREAMS)]
-        self._probed(), self._raw()  # connections, caches
+        with ExitStack() as stack:
+            self._runner = stack.enter_context(wire_runner())
+            self._probe = WireProbe(get_dialect("openai-chat"), self._stage.base_url, timeouts=Timeouts())
+            stack.callback(lambda: self._runner.run(self._probe.aclose()))
+            self._requests = [self._probe.prepare(ChatRequest.of("Say something")) for _ in range(STREAMS)]
+            self._probed(), self._raw()  # connections, caches
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._runner.run(self._probe.aclose())
-        self._runner.close()
+        self._stack.close()
 
     def floor(self) -> None:
         """One round of the raw side."""
@@ -90,15 +92,16 @@ class Alternating:
         self.costs.ours.append(self._probed())
         self.costs.wall.append(time.monotonic() - began)
 
-    async def _opened(self) -> WireProbe:
-        return WireProbe(get_dialect("openai-chat"), self._stage.base_url, timeouts=Timeouts())
-
     def _probed(self) -> float:
         return _cpu(lambda: self._runner.run(_streamed(self._probe, self._requests)))
 
     def _raw(self) -> float:
-        links = self._runner.run(_connected(self._stage))
-        return _cpu(lambda: self._runner.run(_received(links, self._requests[0].message)))
+        links: list[_Floor] = []
+        try:
+            self._runner.run(_connect(self._stage, links))
+            return _cpu(lambda: self._runner.run(_received(links, self._requests[0].message)))
+        finally:
+            self._runner.run(_closed(links))  # those that an interrupt has left
 
 
 def measure(backend: ReplayProcess, told: Callable[[str], None] = lambda _: None) -> Cost:
@@ -153,24 +156,37 @@ class _Floor(asyncio.Protocol):
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:
-        self.done.set_result(None)
+        self._over(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._over(StreamgaugeError(f"the replay server's process broke off ({exc or 'it ended'})"))
+
+    def _over(self, error: Exception | None) -> None:
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
 
 
-async def _connected(stage: Stage) -> list[_Floor]:
+async def _connect(stage: Stage, links: list[_Floor]) -> None:
     host, port = stage.base_url.removeprefix("http://").partition("/")[0].split(":")
     loop = asyncio.get_running_loop()
-    out = []
     for _ in range(STREAMS):
-        done = loop.create_future()
-        _, protocol = await loop.create_connection(lambda done=done: _Floor(done), host, int(port))  # type: ignore[misc]
-        out.append(protocol)
-    return out
+        _, link = await loop.create_connection(lambda: _Floor(loop.create_future()), host, int(port))
+        links.append(link)
 
 
 async def _received(links: list[_Floor], message: bytes) -> int:
     for link in links:
         link.ask(message)
     await asyncio.gather(*(link.done for link in links))
-    for link in links:
-        link.transport.close()
+    await _closed(links)
     return sum(len(link.reads) for link in links)
+
+
+async def _closed(links: list[_Floor]) -> None:
+    for link in links:
+        link.done.cancel()
+        link.transport.close()
