@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streamgauge import strategies
 from streamgauge.errors import UnknownNameError
 from streamgauge.events import ReasoningDelta, TextDelta, ToolCallDelta
-from streamgauge.message import Message, assemble
+from streamgauge.message import Choice, Message, assemble
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.sse import ServerSentEvent, SSEDecoder
 from streamgauge.strategies import (
@@ -145,6 +145,48 @@ def test_cuts_are_the_body(data: st.DataObject, body: bytes) -> None:
     whole = data.draw(cuts(body, empty=False))
     assert b"".join(whole) == body
     assert all(whole)
+
+
+def test_cuts_shrink_to_the_one_that_it_takes() -> None:
+    """A parser that minds a cut inside a character is shown that cut, and not every byte by itself."""
+
+    def minds(pieces: list[bytes]) -> bool:
+        return any(piece.decode("utf-8", "ignore").encode() != piece for piece in pieces)
+
+    body = "data: caf\u00e9 cr\u00e8me\n\n".encode() * 5
+    found = find(cuts(body, empty=False), minds, settings=settings(database=None))
+    assert len(found) == 2
+    assert minds(found)
+
+
+def test_cuts_come_in_every_grain() -> None:
+    """Whole, a few pieces, and every byte by itself."""
+    body = bytes(range(256)) * 8
+    for wanted in (lambda n: n == 1, lambda n: 2 <= n <= 5, lambda n: n == len(body)):
+        assert wanted(len(find(cuts(body, empty=False), lambda p, wanted=wanted: wanted(len(p)), settings=patient)))
+
+
+def test_events_shrink_to_the_plainest() -> None:
+    """Fragments and mixed choices are left out of a failure that doesn't need them."""
+    choices = tuple(Choice(text=text, finish_reason="stop") for text in ("Hello, world", "Good morning"))
+    message = Message("openai-chat", "complete", choices, model="m")
+    said = event_streams(said=st.just(message))
+    assert find(said, lambda _: True, settings=settings(database=None)) == events_of(message)
+
+
+def test_a_failure_shows_bytes_and_message() -> None:
+    """What hypothesis prints are the values, and not how they were made."""
+
+    @settings(database=None, phases=[Phase.generate], max_examples=1)
+    @given(stream=wire_streams("ollama-chat"))
+    def fails(stream: tuple[bytes, Message]) -> None:
+        raise AssertionError
+
+    with pytest.raises(AssertionError) as caught:
+        fails()
+    assert re.search(
+        r"""stream=\(b['"]\{.*Message\(dialect='ollama-chat'""", "".join(caught.value.__notes__), re.DOTALL
+    )
 
 
 STREAMS: dict[str, Callable[[bytes], bool]] = {
