@@ -13,10 +13,12 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from streamgauge import strategies
+from streamgauge.engine import judge
 from streamgauge.errors import UnknownNameError
 from streamgauge.events import ReasoningDelta, TextDelta, ToolCallDelta
 from streamgauge.message import Choice, Message, assemble
 from streamgauge.registry import all_dialects, get_dialect
+from streamgauge.rules import Exchange
 from streamgauge.sse import ServerSentEvent, SSEDecoder
 from streamgauge.strategies import (
     abilities,
@@ -30,6 +32,7 @@ from streamgauge.strategies import (
     texts,
     wire_streams,
 )
+from streamgauge.trace import Arrival, Trace
 
 each_dialect = pytest.mark.parametrize("name", all_dialects())
 patient = settings(max_examples=3000, phases=[Phase.generate])
@@ -122,6 +125,16 @@ def test_bytes_and_message_belong_together(name: str, data: st.DataObject) -> No
     body, message = data.draw(wire_streams(name, said=st.just(mine)))
     assert message == mine == get_dialect(name).read(body)
     assert assemble(name, events_of(mine)) == mine
+
+
+@each_dialect
+@settings(max_examples=40)
+@given(data=st.data())
+def test_whole_answers_are_valid(name: str, data: st.DataObject) -> None:
+    """No rule for servers fails on a whole answer, save for arguments that are no JSON, as a model may write them."""
+    body, _ = data.draw(wire_streams(name, said=messages(name, ended=("complete",))))
+    exchange = Exchange(get_dialect(name), Trace(arrivals=(Arrival(0.0, body),), status=200))
+    assert {v.rule for v in judge(exchange) if v.verdict in ("fail", "error")} <= {"ANT-006"}
 
 
 @given(text=texts())

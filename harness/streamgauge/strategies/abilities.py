@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal, TypeAlias, get_args
 
 from streamgauge.dialect import Dialect
+from streamgauge.engine import judge
 from streamgauge.errors import StreamgaugeError
 from streamgauge.events import (
     End,
@@ -21,6 +22,8 @@ from streamgauge.events import (
 )
 from streamgauge.message import Message, assemble
 from streamgauge.registry import get_dialect
+from streamgauge.rules import Exchange
+from streamgauge.trace import Arrival, Trace
 
 Ability: TypeAlias = Literal[
     "id",
@@ -107,6 +110,19 @@ def finish_reasons(dialect: str) -> tuple[str, ...]:
     found = get_dialect(dialect)
     words = found.finish_reasons or ("stop",)
     return tuple(r for r in words if _survives(found, (_START, _TEXT, Finish(r), End("complete"))))
+
+
+@cache
+def needs_usage(dialect: str) -> bool:
+    """Whether a whole answer of this dialect has to state its usage: a rule for servers fails without it."""
+    found = get_dialect(dialect)
+
+    def broken(*said: Event) -> bool:
+        body = b"".join(found.encode(_with_end(found, (_TEXT, *said))))
+        exchange = Exchange(found, Trace(arrivals=(Arrival(0.0, body),), status=200))
+        return any(verdict.verdict == "fail" for verdict in judge(exchange))
+
+    return "usage" in abilities(dialect) and broken() and not broken(Usage(3, 5))
 
 
 def _with_end(dialect: Dialect, said: tuple[Event, ...]) -> tuple[Event, ...]:

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from streamgauge.events import Ended
 from streamgauge.message import Choice, Message, ReportedError, ServerToolCall, TokenUsage, ToolCall
-from streamgauge.strategies.abilities import Ability, abilities, finish_reasons
+from streamgauge.strategies.abilities import Ability, abilities, finish_reasons, needs_usage
 
 _PHRASES = (
     *("Hello", " world", "!", " ", "\n", "\n\n", "\r\n", "\t", "0", "\\", '"', "'", '\\"', "\\n", "\\u0041"),
@@ -25,7 +25,7 @@ _PHRASES = (
 """Pieces that parsers trip over: scripts, joiners, marks of direction, line ends that are none, look-alikes."""
 
 _WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789_", min_size=1, max_size=12)
-_COUNT = st.integers(0, 2**53 - 1)
+_COUNT = st.integers(1, 2**53 - 1)
 
 
 @cache
@@ -83,7 +83,7 @@ def _messages(draw: st.DrawFn, dialect: str, able: frozenset[Ability], endings: 
         dialect=dialect,
         ended=ended,
         choices=choices,
-        usage=draw(_usage()) if "usage" in able and ended == "complete" else None,
+        usage=draw(_usage(needs_usage(dialect))) if "usage" in able and ended == "complete" else None,
         errors=(draw(_errors(able)),) if ended == "error" else (),
         id=draw(_WORD.map("chatcmpl-{}".format)) if "id" in able else "",
         model=draw(_WORD.map("model-{}".format)) if "model" in able else "",
@@ -91,8 +91,9 @@ def _messages(draw: st.DrawFn, dialect: str, able: frozenset[Ability], endings: 
 
 
 @cache
-def _usage() -> SearchStrategy[TokenUsage | None]:
-    return st.one_of(st.none(), st.builds(TokenUsage, _COUNT, _COUNT))
+def _usage(needed: bool) -> SearchStrategy[TokenUsage | None]:
+    stated = st.builds(TokenUsage, _COUNT, _COUNT)
+    return stated if needed else st.one_of(st.none(), stated)
 
 
 @cache

@@ -130,10 +130,9 @@ def _halves(text: str) -> list[str]:
 
 
 def _framed(message: Message, said: Iterable[Event]) -> tuple[Event, ...]:
-    head = (Start(message.id, message.model),) if message.id or message.model else ()
     errors = tuple(StreamError(e.message, e.code, e.type) for e in message.errors)
     usage = (Usage(message.usage.input_tokens, message.usage.output_tokens),) if message.usage else ()
-    return (*head, *said, *usage, *errors, End(message.ended))
+    return (Start(message.id, message.model), *said, *usage, *errors, End(message.ended))
 
 
 def _pieces(choice: Choice, number: int) -> Iterator[Event]:
