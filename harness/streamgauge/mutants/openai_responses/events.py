@@ -54,6 +54,13 @@ def inner_number(stream: Stream) -> Iterator[Edit]:
                 yield Edit(f"frame {number}", partial(stream.changed, number, partial(_inside, holder)), group=holder)
 
 
+@operator("done-before-the-end", "[DONE] before the last event", applies=RESPONSES, noticed_by=("OAR-005", "OAR-006"))
+def done_before_the_end(stream: Stream) -> Iterator[Edit]:
+    if of(stream, *TERMINAL):
+        for number, _ in stream.objects:
+            yield Edit(f"before frame {number}", partial(stream.inserted, number, b"data: [DONE]\n\n"))
+
+
 def _inside(holder: str, value: dict[str, Any]) -> None:
     value[holder]["sequence_number"] = value.pop("sequence_number")
 

@@ -88,23 +88,23 @@ def other_item_id(stream: Stream) -> Iterator[Edit]:
 
 @operator("other-whole", "The whole says something else than the deltas", applies=RESPONSES, noticed_by=("OAR-011",))
 def other_whole(stream: Stream) -> Iterator[Edit]:
-    for number, value in of(stream, *WHOLES, DONE, *TERMINAL):
+    for number, value in of(stream, *WHOLES, *PARTS, *SUMMARY, DONE, *TERMINAL):
         for path, leaf in leaves(value):
-            said = path[-1] in ("text", "refusal", "arguments", "input") and isinstance(leaf, str) and leaf
-            if said and "summary" not in path and not _is_thought(value, path):
+            if path[-1] in ("text", "refusal", "arguments", "input") and isinstance(leaf, str) and leaf:
                 for what, change in (("more", lambda text: text + "!"), ("nothing", always(""))):
                     yield edit(stream, number, path, what, change, f"{event_name(stream, number)} {what}")
 
 
-def _is_thought(value: dict[str, Any], path: Path) -> bool:
-    """Whether a leaf is an item's reasoning or custom input, whose whole the deltas need not be compared with."""
-    holder: Any = value
-    kinds = set()
-    for step in path:
-        if isinstance(holder, dict):
-            kinds.add(holder.get("type"))
-        holder = holder[step]
-    return bool(kinds & {"reasoning", "reasoning_text", "summary_text", "custom_tool_call"})
+@operator("other-item", "An item of another type, name or call_id", applies=RESPONSES, noticed_by=("OAR-023",))
+def other_item(stream: Stream) -> Iterator[Edit]:
+    for number, value in of(stream, ADDED, DONE):
+        for name in ("type", "name", "call_id"):
+            if value["item"].get(name) and _stated_again(stream, value["item"].get("id")):
+                yield edit(stream, number, ("item", name), "another", lambda known: f"{known}_2", name)
+
+
+def _stated_again(stream: Stream, item_id: Any) -> bool:
+    return bool(item_id) and sum(value["item"].get("id") == item_id for _, value in of(stream, ADDED, DONE)) > 1
 
 
 @operator(

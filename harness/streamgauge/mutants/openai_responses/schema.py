@@ -98,6 +98,12 @@ EVENTS = Schema(
         required("response.output.*.content.*.text", "string", "OAR-011", "OAR-022", on=TERMINAL),
         required("response.output.*.content.*.refusal", "string", "OAR-011", "OAR-022", on=TERMINAL),
         required("response.output.*.arguments", "string", "OAR-011", on=TERMINAL),
+        required("item.input", "string", "OAR-011", on=(DONE,)),
+        required("item.summary.*.text", "string", "OAR-011", on=(DONE,)),
+        required("response.output.*.input", "string", "OAR-011", on=TERMINAL),
+        required("response.output.*.summary.*.text", "string", "OAR-011", on=TERMINAL),
+        required("response.output.*.name", "string", "OAR-013", on=TERMINAL),
+        required("response.output.*.call_id", "string", "OAR-013", on=TERMINAL),
     ),
 )
 CODED = (("code", "string|null"), ("message", "string"))

@@ -151,7 +151,8 @@ def begins(exchange: Exchange) -> Iterator[Finding]:
     source=f'{EVENTS}: response.completed is "Emitted when the model response is complete.", response.incomplete '
     '"when a '
     'response finishes as incomplete.", response.failed "when a response fails." An event behind it that '
-    "is none of a response, as a gateway may add, counts as non-strict",
+    "is none of a response, as a gateway may add, counts as non-strict; so does a [DONE] before it, at which OpenAI's "
+    "own library stops reading",
     applies=APPLIES,
     good=body(HELLO),
     bad=body(numbered([*HELLO, HELLO[-1]])),
@@ -167,6 +168,9 @@ def ends_once(exchange: Exchange) -> Iterator[Finding]:
         last = next((e for e in later if documented(e.kind)), later[-1])
         got = brief(last.kind)
         yield Finding(f"nothing behind {terminal[0].kind}", got, last.span, mild=not documented(last.kind))
+    if terminal and found.done and found.done[0] < terminal[0].span:
+        got = f"{terminal[0].kind} behind it"
+        yield Finding("[DONE] behind the last event, if at all", got, found.done[0], mild=True)
     if not terminal and not found.errors:
         whole(exchange)
         size = len(exchange.body)

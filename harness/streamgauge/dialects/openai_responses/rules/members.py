@@ -14,6 +14,7 @@ from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
 from streamgauge.wire import elements, members, text
 
 APPLIES = ("openai-responses",)
+CALLS_OF = ("function_call", "custom_tool_call")
 OPEN_ONLY = ("open-responses",)
 
 
@@ -32,11 +33,15 @@ OPEN_ONLY = ("open-responses",)
 )
 def calls_named(exchange: Exchange) -> Iterator[Finding]:
     """output_item.added for a function_call or a custom_tool_call has at least name; call_id is present at the latest
-    in output_item.done.
+    in output_item.done; the output of the terminal event has both.
     """
-    found = [e for e in items_of(exchange) if e.item.get("type") in ("function_call", "custom_tool_call")]
+    found = [e for e in items_of(exchange) if e.item.get("type") in CALLS_OF]
     if not found:
         raise NotApplicable("no function was called")
+    for event in view(exchange).terminal[:1]:
+        for item in map(members, elements(event.response.get("output"))):
+            if item.get("type") in CALLS_OF and (lost := [n for n in ("name", "call_id") if not text(item.get(n))]):
+                yield Finding(" and ".join(lost), f"{brief(item)} in {event.kind}", event.span)
     for event in found:
         if not text(event.item.get("name")):
             yield Finding("a name", f"name {brief(event.item.get('name'))}", event.span)

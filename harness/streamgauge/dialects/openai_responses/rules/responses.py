@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import NoneType
+from typing import Any
 
 from streamgauge.dialects.openai_responses._samples import HELLO, body, changed
 from streamgauge.dialects.openai_responses._sources import EVENTS, OPEN
@@ -14,6 +15,7 @@ from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_
 from streamgauge.wire import text
 
 APPLIES = ("openai-responses",)
+STATUSES = ("", "queued", "in_progress", "completed", "incomplete", "failed", "cancelled")
 STATED: dict[str, tuple[type, ...]] = {
     "id": (str,),
     "object": (str,),
@@ -32,7 +34,8 @@ STATED: dict[str, tuple[type, ...]] = {
     basis="vendor-doc",
     source=f'{EVENTS}: the events of a response carry it; Response requires id ("Unique identifier for this '
     'Response."), object (always response), created_at, model and output. Only a response that is no object, an id '
-    "that changes, and members of a wrong type fail; what is left out is non-strict, because other servers do so",
+    "that changes, and members of a wrong type fail; what is left out is non-strict, because other servers do so, "
+    'and so are another created_at ("Unix timestamp (in seconds) of when this Response was created.") and a new status',
     applies=APPLIES,
     good=body(HELLO),
     bad=body(changed(HELLO, "response.in_progress", response={**HELLO[0]["response"], "id": "resp_2"})),
@@ -41,7 +44,7 @@ def response_is_stated(exchange: Exchange) -> Iterator[Finding]:
     """The response of response.created, .queued, .in_progress and the terminal events has an id, the same in each,
     object "response", created_at, model, output and a status, and no error unless it failed.
     """
-    first = ""
+    first: dict[str, Any] = {}
     for event in view(exchange).events:
         if event.kind not in (*FIRST, *TERMINAL):
             continue
@@ -57,9 +60,12 @@ def response_is_stated(exchange: Exchange) -> Iterator[Finding]:
         error = event.response.get("error")
         if not isinstance(error, (dict, NoneType)) or (error is not None and event.kind != "response.failed"):
             yield Finding("error null, or that of a failed response", f"error {brief(error)}", event.span)
-        first = first or text(event.response.get("id"))
-        if text(event.response.get("id")) not in ("", first):
-            yield Finding(f"response {brief(first)} as before", brief(event.response["id"]), event.span)
+        for name in ("id", "created_at"):
+            value = event.response.get(name)
+            if value and first.setdefault(name, value) != value:
+                yield Finding(f"{name} {brief(first[name])} as before", brief(value), event.span, mild=name != "id")
+        if text(event.response.get("status")) not in STATUSES:
+            yield Finding(" | ".join(STATUSES[1:]), brief(event.response["status"]), event.span, mild=True)
 
 
 @server_rule(
