@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 import pytest
 
 from streamgauge.chat import ChatRequest
 from streamgauge.events import End, Event, Start, TextDelta
 from streamgauge.observation import Run
-from streamgauge.runner import Watch, observe_async, observe_sync
+from streamgauge.runner import Watch, _observed, _Record, observe_async, observe_sync
 from streamgauge.script import Caller
 
 ASK = ChatRequest.of("hello")
@@ -51,6 +52,11 @@ class Fake:
                 yield event
             if self.then == "hang":
                 await asyncio.Event().wait()
+            if self.then == "block the loop":
+                self.closed.wait()
+            while self.then == "go on" and not self.closed.is_set():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.01)
             self._raise()
         finally:
             self.iterator_closed += 1
@@ -77,7 +83,7 @@ class Fake:
 
 
 def observe_in_loop(provider: Fake, watch: Watch) -> Run:
-    return asyncio.run(observe_async(provider, ASK, watch))
+    return observe_async(lambda: provider, ASK, watch)
 
 
 def observe_in_thread(provider: Fake, watch: Watch) -> Run:
@@ -168,16 +174,33 @@ def test_streams_before_are_no_part_of_the_run(observe: Observe) -> None:
 
 @both
 def test_a_caller_who_takes_a_break(observe: Observe) -> None:
-    """It pauses once, behind the first output event."""
+    """It pauses once, behind the first output event: the pause is all in that gap, however slow the others are."""
     run = observe(Fake(), Watch(caller=Caller(pause=0.3)))
     assert run.events == SAID
-    gaps = [b - a for a, b in zip(run.times, run.times[1:], strict=False)]
-    assert [n for n, gap in enumerate(gaps) if gap >= 0.3] == [1]
+    assert run.times[2] - run.times[1] >= 0.3
+    record = _Record(Watch(caller=Caller(pause=0.3)))
+    assert [record.take(event) or record.pause() for event in SAID] == [0.0, 0.3, 0.0, 0.0, 0.0]
 
 
-def test_system_exit_in_a_client_is_its_own() -> None:
-    """A client that calls sys.exit() on the sync path ends its run, not ours."""
-    run = observe_sync(Fake("exit"), ASK)
+@pytest.mark.parametrize("then", ["block the loop", "go on"])
+def test_an_async_client_that_can_t_be_ended_is_left_behind(then: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that blocks its event loop, or makes nothing of being cancelled, is hung, and holds nobody up."""
+    monkeypatch.setattr("streamgauge.runner.GRACE", 0.05)
+    monkeypatch.setattr("streamgauge.runner.CLEARING", 0.2)
+    provider = Fake(then, SAID[:2])
+    before = set(threading.enumerate())
+    run = observe_in_loop(provider, Watch(timeout=0.05))
+    (left,) = set(threading.enumerate()) - before
+    provider.closed.set()
+    left.join()
+    assert run.hung
+    assert run.events == SAID[:2]
+
+
+@both
+def test_system_exit_in_a_client_is_its_own(observe: Observe) -> None:
+    """A client that calls sys.exit() ends its run, not ours."""
+    run = observe(Fake("exit"), Watch())
     assert run.raised is not None
     assert run.raised.name == "SystemExit"
 
@@ -187,7 +210,7 @@ def test_tasks_left_behind_are_named_and_ended() -> None:
     provider = Fake("leave a task")
 
     async def observe() -> Run:
-        run = await observe_async(provider, ASK)
+        run = await _observed(provider, ASK, _Record(Watch()))
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return run
 

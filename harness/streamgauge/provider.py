@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar, cast
 
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import DuplicateNameError, StreamgaugeError, UnavailableError
@@ -46,6 +46,21 @@ class Provider(Protocol):
     def astream(self, request: ChatRequest, /) -> AsyncIterator[Event]: ...
     def close(self) -> None: ...
     async def aclose(self) -> None: ...
+
+
+def closable(events: Iterator[Event]) -> Generator[Event, None, None]:
+    """A provider's iterator as what `closing` needs: most are generators, and an iterator without close() has no
+    early end that could be observed."""
+    if hasattr(events, "close"):
+        return cast("Generator[Event, None, None]", events)
+    return (event for event in events)
+
+
+def aclosable(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
+    """The same for `aclosing`."""
+    if hasattr(events, "aclose"):
+        return cast("AsyncGenerator[Event, None]", events)
+    return (event async for event in events)
 
 
 class PerLoop(Generic[T]):

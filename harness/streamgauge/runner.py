@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import aclosing, closing, suppress
 from dataclasses import dataclass, field
-from typing import cast
 
 from streamgauge.chat import ChatRequest
 from streamgauge.events import OUTPUT, Event
 from streamgauge.observation import Raised, Run
-from streamgauge.provider import Provider
+from streamgauge.provider import Provider, aclosable, closable
+from streamgauge.raising import raised
 from streamgauge.script import ONLY_READS, Caller
 
 GRACE = 2.0
 """Seconds that a client has to clean up behind its stream before it counts as stuck."""
+CLEARING = 5 * GRACE
+"""Seconds behind the deadline of a run in which its event loop must have ended: more than all graces together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
             for leaves_after in record.watch.caller.before:
                 _before(provider, request, leaves_after)
             record.start()
-            with closing(_closable(provider.stream(request))) as events:
+            with closing(closable(provider.stream(request))) as events:
                 for event in events:
                     if record.take(event):
                         break
@@ -106,7 +107,7 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
             if record.stopped_at is not None and record.watch.on_stopped:
                 record.watch.on_stopped()
         except BaseException as error:  # whatever it is, it is what the client's caller got
-            record.raised = raised(error, record.watch)
+            record.raised = raised(error, record.watch.modules, record.watch.secrets)
         finally:
             with suppress(Exception):
                 provider.close()
@@ -122,7 +123,7 @@ def observe_sync(provider: Provider, request: ChatRequest, watch: Watch | None =
 def _before(provider: Provider, request: ChatRequest, leaves_after: int) -> None:
     """A stream that nobody looks at: it may end as it likes."""
     outputs = 0
-    with suppress(Exception), closing(_closable(provider.stream(request))) as events:
+    with suppress(Exception), closing(closable(provider.stream(request))) as events:
         for event in events:
             outputs += isinstance(event, OUTPUT)
             if leaves_after and outputs >= leaves_after:
@@ -132,25 +133,11 @@ def _before(provider: Provider, request: ChatRequest, leaves_after: int) -> None
 async def _before_async(provider: Provider, request: ChatRequest, leaves_after: int) -> None:
     outputs = 0
     with suppress(Exception):
-        async with aclosing(_aclosable(provider.astream(request))) as events:
+        async with aclosing(aclosable(provider.astream(request))) as events:
             async for event in events:
                 outputs += isinstance(event, OUTPUT)
                 if leaves_after and outputs >= leaves_after:
                     return
-
-
-def _closable(events: Iterator[Event]) -> Generator[Event, None, None]:
-    """A provider's iterator as what `closing` needs: most are generators, and an iterator without close() has no
-    early end that could be observed."""
-    if hasattr(events, "close"):
-        return cast("Generator[Event, None, None]", events)
-    return (event for event in events)
-
-
-def _aclosable(events: AsyncIterator[Event]) -> AsyncGenerator[Event, None]:
-    if hasattr(events, "aclose"):
-        return cast("AsyncGenerator[Event, None]", events)
-    return (event async for event in events)
 
 
 def _close_quietly(provider: Provider) -> None:
@@ -158,9 +145,41 @@ def _close_quietly(provider: Provider) -> None:
         provider.close()
 
 
-async def observe_async(provider: Provider, request: ChatRequest, watch: Watch | None = None) -> Run:
-    """One stream on the async path; tasks that the client leaves behind are named in the run, then cancelled."""
+def observe_async(open_provider: Callable[[], Provider], request: ChatRequest, watch: Watch | None = None) -> Run:
+    """One stream on the async path, in an event loop and a thread of its own: a client that blocks its loop, or keeps
+    its cancellation to itself, can't hang us.
+
+    open_provider: called in the loop, which some libraries look for when they are made; what it raises is raised.
+    """
     record = _Record(watch or Watch())
+    seen: list[Run] = []
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    async def observe() -> None:
+        seen.append(await _observed(open_provider(), request, record))
+
+    def work() -> None:
+        try:
+            asyncio.run(observe())
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, name="streamgauge-client", daemon=True).start()
+    done.wait(record.watch.timeout + CLEARING)
+    match failed:
+        case [Exception() as error]:
+            raise error
+        case [error]:  # sys.exit() in a client ends its run, not ours
+            record.raised = raised(error, record.watch.modules, record.watch.secrets)
+            return record.run()
+    return seen[0] if seen else record.run(hung=True)
+
+
+async def _observed(provider: Provider, request: ChatRequest, record: _Record) -> Run:
+    """The run; tasks that the client leaves behind are named in it, then cancelled."""
     before = asyncio.all_tasks()
     task = asyncio.create_task(_consume(provider, request, record))
     hung = False
@@ -180,7 +199,7 @@ async def _consume(provider: Provider, request: ChatRequest, record: _Record) ->
         for leaves_after in record.watch.caller.before:
             await _before_async(provider, request, leaves_after)
         record.start()
-        async with aclosing(_aclosable(provider.astream(request))) as events:
+        async with aclosing(aclosable(provider.astream(request))) as events:
             async for event in events:
                 if record.take(event):
                     break
@@ -189,7 +208,7 @@ async def _consume(provider: Provider, request: ChatRequest, record: _Record) ->
         if record.stopped_at is not None and record.watch.on_stopped:
             await asyncio.to_thread(record.watch.on_stopped)  # the loop goes on: it may be what closes
     except Exception as error:
-        record.raised = raised(error, record.watch)
+        record.raised = raised(error, record.watch.modules, record.watch.secrets)
     finally:
         with suppress(Exception):
             await asyncio.wait_for(provider.aclose(), GRACE)
@@ -210,43 +229,3 @@ async def _clear_up(tasks: set[asyncio.Task[object]]) -> list[str]:
 def _task_name(task: asyncio.Task[object]) -> str:
     work = task.get_coro()
     return getattr(work, "__qualname__", None) or task.get_name()
-
-
-def raised(error: BaseException, watch: Watch) -> Raised:
-    """What is known of an exception: its class, whose class it is, its message without secrets."""
-    kinds = [k for k in type(error).__mro__ if k not in (object, BaseException)]
-    trace = "".join(traceback.format_exception(error))
-    return Raised(
-        name=_qualified(type(error)),
-        message=_masked(str(error), watch.secrets),
-        bases=tuple(_qualified(k) for k in kinds[1:]),
-        library=_belongs(type(error).__module__, watch.modules),
-        timeout=_is_timeout(error),
-        traceback=_masked(trace, watch.secrets),
-    )
-
-
-def _qualified(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _belongs(module: str, names: tuple[str, ...]) -> bool:
-    return any(module == name or module.startswith(f"{name}.") for name in names)
-
-
-def _is_timeout(error: BaseException) -> bool:
-    """By class or by cause: libraries name it ReadTimeout, APITimeoutError, SocketTimeoutError ..."""
-    seen: BaseException | None = error
-    for _ in range(10):  # a chain of causes may be circular
-        if seen is None:
-            return False
-        if isinstance(seen, TimeoutError) or any("timeout" in k.__name__.lower() for k in type(seen).__mro__):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
-
-
-def _masked(text: str, secrets: tuple[str, ...]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***") if secret else text
-    return text

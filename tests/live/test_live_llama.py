@@ -105,7 +105,7 @@ def run_with(
     provider = connect(Connection(base_url=base_url, api_key=api_key, timeout=timeout))
     watch = Watch(timeout=patience, modules=spec.modules)
     if path == "async":
-        return asyncio.run(observe_async(provider, request, watch))
+        return observe_async(lambda: provider, request, watch)
     return observe_sync(provider, request, watch)
 
 
@@ -349,7 +349,7 @@ def test_recorded_between_client_and_server(servers: Any, tiny_url: str, tmp_pat
         )
         async with proxy:
             provider = get_provider(CHAT.name).open(Connection(base_url=proxy.base_url, api_key="sk-live-secret"))
-            return await observe_async(provider, wanted, Watch(timeout=TIMEOUT))
+            return await asyncio.to_thread(observe_async, lambda: provider, wanted, Watch(timeout=TIMEOUT))
 
     seen = asyncio.run(record())
     recording = load(kept[0].file)

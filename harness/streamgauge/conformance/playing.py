@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 
 from streamgauge.chat import ChatMessage, ChatRequest, Tool
@@ -11,8 +10,9 @@ from streamgauge.errors import StreamgaugeError
 from streamgauge.faults import apply_faults
 from streamgauge.observation import Observation, Run
 from streamgauge.provider import Connection, ProviderSpec, get_provider
+from streamgauge.raising import raised
 from streamgauge.recordings import Recording
-from streamgauge.runner import Watch, observe_async, observe_sync, raised
+from streamgauge.runner import Watch, observe_async, observe_sync
 from streamgauge.script import Script, script_of
 from streamgauge.server import Mount, ReplayServer
 from streamgauge.wire import elements, members, text
@@ -67,11 +67,11 @@ def run_of(spec: ProviderSpec, job: Job, mount: Mount, request: ChatRequest, scr
     try:
         if job.path == "sync":
             return observe_sync(spec.open(connection), request, watch)
-        return asyncio.run(_run_async(spec, connection, request, watch))
+        return observe_async(lambda: spec.open(connection), request, watch)
     except StreamgaugeError:
         raise
     except Exception as error:
-        return Run(raised=raised(error, watch), began=began, duration=time.monotonic() - began)
+        return Run(raised=raised(error, watch.modules, watch.secrets), began=began, duration=time.monotonic() - began)
 
 
 def _falls_silent(script: Script) -> bool:
@@ -81,10 +81,6 @@ def _falls_silent(script: Script) -> bool:
 def _lasts(script: Script) -> float:
     """Seconds that the server, or the client's caller, takes on purpose."""
     return sum(piece.delay for piece in script.pieces) + script.caller.pause
-
-
-async def _run_async(spec: ProviderSpec, connection: Connection, request: ChatRequest, watch: Watch) -> Run:
-    return await observe_async(spec.open(connection), request, watch)
 
 
 def request_of(recording: Recording) -> ChatRequest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -20,7 +20,7 @@ from streamgauge.instrument.backend import ReplayProcess, Stage
 from streamgauge.instrument.environment import stamp, versions
 from streamgauge.instrument.load import Load
 from streamgauge.instrument.run import measure_run
-from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, wire_runner
+from streamgauge.instrument.subjects import LibrarySubject, ProbeSubject, Subject, closed_quietly, wire_runner
 from streamgauge.loops import Runner
 from streamgauge.measurement.calibrations import PathName
 from streamgauge.measurement.results import BenchResult, Run, Target
@@ -127,7 +127,7 @@ def _entered(
         path: Literal["sync", "async"] = rival.path
         connection = Connection(base_url=url, api_key=secret, timeout=load.timeouts.idle)
         subject = LibrarySubject(rival.spec, connection, path, loops[0])
-    stack.callback(_closed, subject)
+    stack.callback(closed_quietly, subject)
     return _Entered(rival, subject, stage, [])
 
 
@@ -168,8 +168,3 @@ def _settings(load: Load, runs: int) -> dict[str, Any]:
         "interleaved": True,
         "retries": 0,
     }
-
-
-def _closed(subject: Subject) -> None:
-    with suppress(Exception):  # what a library makes of being closed is not what is measured here
-        subject.close()

@@ -10,17 +10,16 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, closing
 from typing import Any
 
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import StreamgaugeError
-from streamgauge.events import Event
 from streamgauge.instrument.exchange import Timeouts
 from streamgauge.instrument.flight import Flight
 from streamgauge.instrument.wire import Prepared, WireProbe
-from streamgauge.provider import Provider
+from streamgauge.provider import Provider, aclosable, closable
 
 GLANCE = 0.1
 """Seconds between looks for flights whose patience has ended."""
@@ -97,7 +96,7 @@ def _fly(provider: Provider, flight: Flight, stop: threading.Event) -> bool:
         return False
     flight.begin()
     try:
-        with closing(_closable(provider.stream(_asked(flight)))) as events:
+        with closing(closable(provider.stream(_asked(flight)))) as events:
             for event in events:
                 flight.take(event)
                 if stop.is_set() or flight.stalled:
@@ -115,7 +114,7 @@ async def fly_in_loop(
     async def fly(flight: Flight) -> None:
         flight.begin()
         try:
-            async with aclosing(_aclosable(provider.astream(_asked(flight)))) as events:
+            async with aclosing(aclosable(provider.astream(_asked(flight)))) as events:
                 async for event in events:
                     flight.take(event)
         except Exception as error:
@@ -188,11 +187,3 @@ async def _fly_all(
 def _asked(flight: Flight) -> ChatRequest:
     assert not isinstance(flight.request, Prepared)
     return flight.request
-
-
-def _closable(events: Iterator[Event]) -> Any:
-    return events if hasattr(events, "close") else (event for event in events)
-
-
-def _aclosable(events: AsyncIterator[Event]) -> Any:
-    return events if hasattr(events, "aclose") else (event async for event in events)
