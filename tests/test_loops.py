@@ -1,4 +1,4 @@
-"""The runner of event loops: Ctrl-C is raised, at whatever moment it comes."""
+"""Event loops and the garbage collector: Ctrl-C is raised, at whatever moment it comes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streamgauge.loops import Runner, run
+from streamgauge.loops import Runner, collect, run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -139,3 +139,20 @@ def test_other_threads_and_handlers_are_left_alone() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert found == [42, 0]
+
+
+def test_an_interrupt_during_collection_is_raised() -> None:
+    """Also one that comes in a finalizer, which Python would print and forget; Ctrl-C is Python's own again."""
+
+    class Circle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            press()
+
+    collect()
+    Circle()
+    with pytest.raises(KeyboardInterrupt):
+        collect()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

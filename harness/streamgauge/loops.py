@@ -1,8 +1,9 @@
-"""An event loop's runner that loses no Ctrl-C."""
+"""Where Python may lose a Ctrl-C, and we must not: an event loop's runner, and the garbage collector."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import signal
 import threading
@@ -81,3 +82,17 @@ def run(coro: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run` with that runner."""
     with Runner() as runner:
         return runner.run(coro)
+
+
+def collect() -> None:
+    """`gc.collect` that raises KeyboardInterrupt for a Ctrl-C during it: one that comes in a finalizer, or in the
+    callback of a weak reference, Python prints and forgets."""
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number)) if _heard() else None
+    try:
+        gc.collect()
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt

@@ -18,6 +18,7 @@ from streamgauge.conformance.showing import command_of, disturbed, located
 from streamgauge.engine import judge
 from streamgauge.errors import UnavailableError
 from streamgauge.faults import parse_faults
+from streamgauge.loops import collect
 from streamgauge.observation import Run
 from streamgauge.rules import Rule, Verdict
 from streamgauge.server import ReplayServer
@@ -180,7 +181,7 @@ def _doubtful(job: Job, run: Run, rules: tuple[Rule, ...], judged: list[Verdict]
 def _without_collection() -> Iterator[None]:
     """No garbage collection while callers leave streams early: what a client closes by chance, it does not close."""
     before = gc.isenabled()
-    gc.collect()
+    collect()
     gc.disable()
     try:
         yield

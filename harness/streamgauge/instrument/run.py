@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from streamgauge.instrument.flight import Flight, stream_of
 from streamgauge.instrument.load import Load, intended_starts
 from streamgauge.instrument.monitor import Watched, order
 from streamgauge.instrument.subjects import Subject
+from streamgauge.loops import collect
 from streamgauge.measurement.metrics import Timeline, measure
 from streamgauge.measurement.results import Run, Stream
 
@@ -57,7 +57,7 @@ def measure_run(
     """
     flights = [Flight(tag=(tag := next(_TAGS)), request=load.request(tag, stage)) for _ in range(load.requests)]
     subject.prepare(flights)
-    gc.collect()
+    collect()
     watched, interrupted = Watched(), False
     if load.rate is not None:
         for flight, due in zip(flights, intended_starts(load.rate, seed=index), strict=False):
