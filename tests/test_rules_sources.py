@@ -115,6 +115,8 @@ def test_the_label_of_an_error(kind: str, expected: str) -> None:
         ("openai-chat", {"error": {"message": "no", "type": "t"}}, "pass"),
         ("openai-chat", {"detail": "no"}, "non-strict"),
         ("openai-chat", {"error": "no"}, "non-strict"),
+        ("openai-chat", {"object": "error", "message": "no", "type": "t", "code": "1"}, "pass"),
+        ("anthropic-messages", {"object": "error", "message": "no"}, "non-strict"),
         ("openai-responses", {"detail": [{"msg": "no"}]}, "non-strict"),
         ("anthropic-messages", {"type": "error", "error": {"type": "t", "message": "no"}}, "pass"),
         ("anthropic-messages", {"error": {"type": "t"}}, "non-strict"),

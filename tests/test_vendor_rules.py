@@ -359,11 +359,29 @@ def test_any_bytes_are_judged(body: bytes) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_error_bodies_are_read(dialect: str) -> None:
     """The body of an HTTP error is judged in each dialect's own form: no stack trace, key or address in it."""
-    for text, outcome in (("no such model", "pass"), ("connect to http://10.0.0.7:8000/v1 failed", "non-strict")):
+    trace = "TypeError: no\n    at {} (/srv/cli.js:78:62798)\n"
+    for text, outcome in (
+        ("no such model", "pass"),
+        ("we are open\n at noon (as always)", "pass"),
+        ("connect to http://10.0.0.7:8000/v1 failed", "non-strict"),
+        (trace.format("Q.V [as fn]"), "non-strict"),
+        (trace.format("async Server.run"), "non-strict"),
+        ("no\n    at file:///srv/cli.js:78:62798", "non-strict"),
+        ("no\n\tat com.example.Main.run(Main.java:7)", "non-strict"),
+    ):
         body = get_dialect(dialect).error_body(500, text)
         trace = Trace(arrivals=(Arrival(0.0, body),), status=500, headers=(("Content-Type", "application/json"),))
         found = {v.rule: v for v in judge(Exchange(get_dialect(dialect), trace))}
         assert found["ERR-014"].verdict == outcome
+
+
+@pytest.mark.parametrize(("tail", "outcome"), [("data: [DONE]\n\n", "skip"), ("", "fail")])
+def test_who_says_done_did_not_break_off(tail: str, outcome: str) -> None:
+    """A sentinel of another API's, in place of the end that this one has, is no silence about a failure."""
+    body = anthropic.start() + tail
+    trace = Trace(arrivals=(Arrival(0.0, body.encode()),), status=200, headers=())
+    found = {v.rule: v.verdict for v in judge(Exchange(get_dialect("anthropic-messages"), trace))}
+    assert (found["ERR-001"], found["ANT-008"]) == (outcome, "fail")
 
 
 @pytest.mark.parametrize(

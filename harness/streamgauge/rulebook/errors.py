@@ -46,6 +46,8 @@ def failures_are_told(exchange: Exchange) -> Iterator[Finding]:
     if ended in ("timeout", "closed"):
         raise NotApplicable(f"the stream was not read to its end ({ended})")
     if exchange.message.ended == "truncated":
+        if ended == "eof" and getattr(exchange.frames[-1], "data", "").strip() == "[DONE]":
+            raise NotApplicable("the stream ends with [DONE]: its server takes it for whole")
         how = {"reset": "a reset", "incomplete": "a closed connection"}.get(ended, "the end of the body")
         size = len(exchange.body)
         got, unsaid = f"{how} in the middle of the answer", exchange.dialect.name == "gemini-generate"
@@ -100,7 +102,9 @@ def _has_place(exchange: Exchange) -> bool:
 
 _LEAKS = {
     "a stack trace": re.compile(
-        r'Traceback \(most recent call last\)|File "[^"\n]+", line \d+|\n[ \t]+at [\w.$<>]+\(|goroutine \d+ \['
+        r'Traceback \(most recent call last\)|File "[^"\n]+", line \d+|goroutine \d+ \['
+        # Java's and .NET's "at f(", V8's "at f [as g] (/path:1:2)" and "at /path:1:2".
+        r"|\n[ \t]+at (?:[\w.$<>]+\(|[^\n]{1,300}:\d+:\d+)"
     ),
     "a key": re.compile(r"\b(?:sk|gsk|xai|pplx|hf)[-_][A-Za-z0-9_-]{20,}|\bBearer [A-Za-z0-9._-]{16,}"),
     "an internal address": re.compile(
