@@ -57,6 +57,24 @@ def test_unknown_dialects_are_named() -> None:
         messages("openai-chta")
 
 
+def test_unknown_abilities_are_named() -> None:
+    """A word that leaves nothing out is refused, too: the test would go on drawing what it was to leave out."""
+    for draws in (messages, event_streams, wire_streams):
+        with pytest.raises(UnknownNameError, match="did you mean 'choices'"):
+            draws("openai-chat", without=("choises",))
+
+
+@given(stream=wire_streams(without=("split surrogates", "tools", "reasoning")))
+def test_how_it_is_said_is_left_out_too(stream: tuple[bytes, Message]) -> None:
+    """Characters stay whole where halves are left out, and what is left out of messages is left out of streams."""
+    body, message = stream
+    for event in get_dialect("openai-chat").decode(body):
+        assert not isinstance(event, (ReasoningDelta, ToolCallDelta))
+        if isinstance(event, TextDelta):
+            assert event.text.encode().decode() == event.text
+    assert not any(choice.reasoning or choice.tool_calls for choice in message.choices)
+
+
 def test_impossible_endings_are_refused() -> None:
     """Asking for nothing that the dialect can say is the caller's mistake, at once and not when drawing."""
     with pytest.raises(ValueError, match="openai-chat can't say any of"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Literal, TypeAlias, get_args
 
 from streamgauge.dialect import Dialect
 from streamgauge.engine import judge
-from streamgauge.errors import StreamgaugeError
+from streamgauge.errors import StreamgaugeError, UnknownNameError
 from streamgauge.events import (
     End,
     Event,
@@ -102,6 +103,14 @@ def abilities(dialect: str) -> frozenset[Ability]:
     if missing := set(get_args(Ability)) - set(known):
         raise AssertionError(f"no probe for {missing}")
     return frozenset(name for name, survives in known.items() if survives)
+
+
+def remaining(dialect: str, without: Iterable[Ability]) -> frozenset[Ability]:
+    """The dialect's abilities less these. Raises UnknownNameError for a name that no dialect's ability has."""
+    for name in without:
+        if name not in get_args(Ability):
+            raise UnknownNameError("ability", name, list(get_args(Ability)))
+    return abilities(dialect) - set(without)
 
 
 @cache

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from streamgauge.events import Ended
 from streamgauge.message import Choice, Message, ReportedError, ServerToolCall, TokenUsage, ToolCall
-from streamgauge.strategies.abilities import Ability, abilities, finish_reasons, needs_usage
+from streamgauge.strategies.abilities import Ability, finish_reasons, needs_usage, remaining
 
 _PHRASES = (
     *("Hello", " world", "!", " ", "\n", "\n\n", "\r\n", "\t", "0", "\\", '"', "'", '\\"', "\\n", "\\u0041"),
@@ -63,8 +63,9 @@ def messages(
     """Whole answers, with everything that the dialect can say: `abilities(dialect)`, less what is in `without`.
 
     ended: how the streams may end. An answer that is cut short has no usage, and its last choice no finish reason.
+    Raises UnknownNameError for an unknown dialect or ability, ValueError where the dialect can say none of `ended`.
     """
-    able = abilities(dialect) - set(without)
+    able = remaining(dialect, without)
     endings = [e for e in ended if e == "complete" or {"truncated": "truncated", "error": "errors"}.get(e) in able]
     if not endings:
         raise ValueError(f"{dialect} can't say any of {tuple(ended)}")

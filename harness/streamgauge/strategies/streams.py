@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from streamgauge.events import (
 )
 from streamgauge.message import Choice, Message
 from streamgauge.registry import get_dialect
-from streamgauge.strategies.abilities import Ability, abilities
+from streamgauge.strategies.abilities import Ability, remaining
 from streamgauge.strategies.answers import messages
 
 T = TypeVar("T")
@@ -37,30 +37,38 @@ def events_of(message: Message) -> tuple[Event, ...]:
 
 
 def event_streams(
-    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None
+    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None, without: Sequence[Ability] = ()
 ) -> SearchStrategy[tuple[Event, ...]]:
     """Events that say a message: texts cut between any two characters, arguments in fragments, choices mixed.
 
-    said: the messages, by default `messages(dialect)`. `streamgauge.message.assemble` gives the message back.
+    said: the messages, by default `messages(dialect, without=without)`. without: also how they are said, like "mixed
+    choices". `streamgauge.message.assemble` gives the message back. Raises UnknownNameError for an unknown dialect or
+    ability.
     """
-    drawn = messages(dialect) if said is None else said
-    return drawn.flatmap(lambda message: _event_streams(message, abilities(dialect)))
+    able = remaining(dialect, without)
+    return (messages(dialect, without=without) if said is None else said).flatmap(
+        lambda message: _event_streams(message, able)
+    )
 
 
 def wire_streams(
-    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None
+    dialect: str = "openai-chat", *, said: SearchStrategy[Message] | None = None, without: Sequence[Ability] = ()
 ) -> SearchStrategy[tuple[bytes, Message]]:
     """The bytes of a valid stream of a dialect, and the message that it carries.
 
-    said: the messages, by default `messages(dialect)`. Raises UnknownNameError for a dialect that is not there.
+    said: the messages, by default `messages(dialect, without=without)`. without: also how they are said, like "split
+    surrogates". Raises UnknownNameError for an unknown dialect or ability.
     """
-    return _wire_streams(get_dialect(dialect), messages(dialect) if said is None else said)
+    able = remaining(dialect, without)
+    return _wire_streams(get_dialect(dialect), messages(dialect, without=without) if said is None else said, able)
 
 
 @st.composite
-def _wire_streams(draw: st.DrawFn, dialect: Dialect, said: SearchStrategy[Message]) -> tuple[bytes, Message]:
+def _wire_streams(
+    draw: st.DrawFn, dialect: Dialect, said: SearchStrategy[Message], able: frozenset[Ability]
+) -> tuple[bytes, Message]:
     message = draw(said)
-    return b"".join(dialect.encode(draw(_event_streams(message, abilities(dialect.name))))), message
+    return b"".join(dialect.encode(draw(_event_streams(message, able)))), message
 
 
 @st.composite
