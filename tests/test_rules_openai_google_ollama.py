@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from streamgauge.capture import read_capture
 from streamgauge.dialects.anthropic_messages import _samples as anthropic
 from streamgauge.dialects.gemini_generate import _samples as gemini
+from streamgauge.dialects.gemini_generate.rules.code import RAN, RUN
 from streamgauge.dialects.ollama import _samples as ollama
 from streamgauge.dialects.openai_chat import _samples as chat
 from streamgauge.dialects.openai_responses import _samples as responses
@@ -248,6 +249,18 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
         gemini.array(*gemini.HELLO).replace("\n]", ",\n]"),
         "",
     ),
+    "a signature that is no text": (
+        "GEM-002",
+        "gemini-generate",
+        gemini.sse(gemini.response({"text": "Hi", "thoughtSignature": 3}), gemini.HELLO[1]),
+        "3",
+    ),
+    "a rating that is no object's": (
+        "GEM-002",
+        "gemini-generate",
+        gemini.sse({"candidates": [{"safetyRatings": [{"category": ["x"]}]}]}, gemini.HELLO[1]),
+        "['x']",
+    ),
     "parts that are no array": (
         "GEM-002",
         "gemini-generate",
@@ -345,6 +358,29 @@ def test_a_stream_without_sentinel_still_says_why() -> None:
     strange = chat.text("Hi").replace('"delta"', '"graph_data":[],"delta"')
     assert verdicts("openai-chat", strange)["SEQ-002"].verdict == "non-strict"
     assert verdicts("openai-chat", chat.text("Hi"))["SEQ-002"].verdict == "skip"
+
+
+@pytest.mark.parametrize(
+    ("events", "verdict"),
+    [
+        ((RUN, RAN, RUN, RAN, *gemini.HELLO), "pass"),
+        ((RUN, RUN, RAN, RAN, *gemini.HELLO), "pass"),
+        ((RUN, RAN, RAN, *gemini.HELLO), "non-strict"),
+        ((RUN, *gemini.HELLO), "non-strict"),
+        ((RUN,), "pass"),
+        (({"candidates": [{**RAN["candidates"][0], "index": 1}]}, RUN, RAN, *gemini.HELLO), "fail"),
+        (gemini.HELLO, "skip"),
+    ],
+)
+def test_code_and_results(events: tuple[dict[str, Any], ...], verdict: str) -> None:
+    """A result needs code of its own candidate before it; code without a result is told where the answer ends."""
+    assert verdicts("gemini-generate", gemini.sse(*events))["GEM-015"].verdict == verdict
+
+
+def test_a_role_that_there_is_not() -> None:
+    """Google's reference knows two roles; another one accuses nobody."""
+    odd = {"candidates": [{"content": {"role": "assistant", "parts": [{"text": "Hi"}]}}]}
+    assert verdicts("gemini-generate", gemini.sse(odd, gemini.HELLO[1]))["GEM-002"].verdict == "non-strict"
 
 
 UNPROMISED: dict[str, tuple[str, str]] = {

@@ -21,7 +21,7 @@ PART = "candidates.*.content.parts.*"
 FLOW = Flow(
     applies=GEMINI,
     kinds={
-        "output": (*SAID, "GEM-008"),
+        "output": (*SAID, "GEM-008", "GEM-015"),
         "finish": ("GEM-003", "GEM-004"),
         "usage": ("AGG-004", "GEM-014"),
         "error": ("GEM-004", "ERR-001"),
@@ -56,6 +56,13 @@ RESPONSE = Schema(
         optional(f"{PART}.codeExecutionResult", "object", "GEM-002"),
         optional(f"{PART}.codeExecutionResult.outcome", "string|number", "GEM-002"),
         optional(f"{PART}.codeExecutionResult.output", "string", "GEM-002"),
+        optional(f"{PART}.thoughtSignature", "string", "GEM-002"),
+        optional(f"{PART}.functionCall.id", "string", "GEM-002"),
+        optional("candidates.*.safetyRatings", "array", "GEM-002"),
+        optional("candidates.*.safetyRatings.*.category", "string|number", "GEM-002"),
+        optional("candidates.*.safetyRatings.*.probability", "string|number", "GEM-002"),
+        optional("candidates.*.safetyRatings.*.blocked", "boolean", "GEM-002"),
+        optional("usageMetadata.promptTokensDetails", "array", "GEM-002"),
         optional("candidates.*.finishReason", "string", "GEM-011", "GEM-004"),
         optional("modelVersion", "string", "GEM-013"),
         optional("responseId", "string", "GEM-013"),
@@ -88,6 +95,19 @@ def _finished(stream: Stream) -> Iterator[tuple[int, Path, dict[str, Any]]]:
 
 def _add(more: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
     return {**value, **more}
+
+
+@operator("lost-code", "A result without its code, or code without its result", applies=GEMINI, noticed_by=("GEM-015",))
+def lost_code(stream: Stream) -> Iterator[Edit]:
+    for number, _, candidate in _candidates(stream):
+        parts = elements(members(candidate.get("content")).get("parts"))
+        for name in ("executableCode", "codeExecutionResult"):
+            if len(parts) == 1 and name in members(parts[0]):
+                bare = stream.but(bare=True)
+                yield Edit(f"frame {number}: no {name}", partial(bare.instead, number), group=name)
+                if name == "codeExecutionResult":
+                    pieces = [stream.pieces[number], *stream.pieces[:number], *stream.pieces[number + 1 :]]
+                    yield Edit(f"frame {number} first", partial(bare.with_pieces, pieces), group="first")
 
 
 @operator(

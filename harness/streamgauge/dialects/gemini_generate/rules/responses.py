@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from streamgauge.dialects.gemini_generate._samples import BLOCKED, CALL, HELLO, array, response, sse, text
-from streamgauge.dialects.gemini_generate._sources import MEMBERS, METHOD, PROTO, RESPONSE
+from streamgauge.dialects.gemini_generate._shape import WORDS, misshapen
+from streamgauge.dialects.gemini_generate._sources import METHOD, PROTO, RESPONSE
 from streamgauge.dialects.gemini_generate._view import responses, view
-from streamgauge.events import Span
 from streamgauge.evidence import answered, as_json, brief, media_type, whole
 from streamgauge.increments import Told
 from streamgauge.rules import Example, Exchange, Finding, NotApplicable, server_rule, unreadable
-from streamgauge.wire import elements, members
+from streamgauge.wire import members
 from streamgauge.wire import text as text_of
 
 APPLIES = ("gemini-generate",)
 JSON = (("Content-Type", "application/json; charset=UTF-8"), ("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no"))
-WORDS: dict[type, str] = {str: "a string", int: "a number", dict: "an object", bool: "true or false", list: "an array"}
-PART: dict[str, tuple[type, ...]] = {
-    "text": (str,),
-    "thought": (bool,),
-    "executableCode": (dict,),
-    "codeExecutionResult": (dict,),
-}
-CANDIDATE: dict[str, tuple[type, ...]] = {"index": (int,)}
-CONTENT: dict[str, tuple[type, ...]] = {"role": (str,)}
-INNER: dict[str, dict[str, tuple[type, ...]]] = {
-    "executableCode": {"code": (str,), "language": (str, int)},
-    "codeExecutionResult": {"outcome": (str, int), "output": (str,)},
-}
 TYPES = {"text/event-stream": "sse", "application/json": "json-array"}
 NAMES = {"sse": "server-sent events", "json-array": "one JSON array"}
 
@@ -83,8 +69,8 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{METHOD}: "If successful, the response body contains a stream of GenerateContentResponse instances."; '
     f"{RESPONSE}. null counts as left out, as ProtoJSON says; a response of members that are not known counts as "
-    "non-strict, and so does text that only repeats what was said: no sentence was found that says that each has only "
-    "what is new",
+    "non-strict, and so do a role that there is not (\"Must be either 'user' or 'model'\") and text that only repeats "
+    "what was said: no sentence was found that says that each has only what is new",
     applies=APPLIES,
     good=sse(*HELLO),
     bad=sse({"candidates": [{"content": {"parts": {"text": "Hi"}}}]}, *HELLO),
@@ -93,56 +79,12 @@ def response_objects(exchange: Exchange) -> Iterator[Finding]:
     """data is a GenerateContentResponse; parts hold only the new content."""
     found = responses(exchange)
     for value, span in found.responses:
-        yield from _shape(value, span)
+        yield from misshapen(value, span)
     told: dict[int, Told] = {}
     for candidate in found.candidates:
         piece = candidate.text
         if piece and (again := told.setdefault(candidate.index, Told()).repeats(piece)):
             yield Finding("only new text", f"{again}: {brief(piece)}", candidate.span, mild=True)
-
-
-def _shape(value: dict[str, Any], span: Span) -> list[Finding]:
-    out: list[Finding] = []
-    if value.keys().isdisjoint(MEMBERS):
-        out.append(Finding(f"one of {', '.join(MEMBERS[:3])}", brief(value), span, mild=True))
-    listed = _stated(value, "candidates", [])
-    if not isinstance(listed, list):
-        out.append(Finding("an array of candidates", brief(listed), span))
-    for entry in elements(listed):
-        content = _stated(members(entry), "content", {})
-        parts = _stated(members(content), "parts", [])
-        if not isinstance(entry, dict):
-            out.append(Finding("a candidate that is an object", brief(entry), span))
-        elif not isinstance(content, dict):
-            out.append(Finding("content that is an object", brief(content), span))
-        elif not isinstance(parts, list) or not all(isinstance(p, dict) for p in parts):
-            out.append(Finding("parts that are an array of objects", brief(parts), span))
-        else:
-            _typed(entry, CANDIDATE, span, out)
-            _typed(content, CONTENT, span, out)
-            for part in parts:
-                _typed(part, PART, span, out)
-                for name in INNER:
-                    if name in part:
-                        _typed(members(part[name]), INNER[name], span, out)
-    if (feedback := value.get("promptFeedback")) is not None:
-        _typed(value, {"promptFeedback": (dict,)}, span, out)
-        _typed(members(feedback), {"blockReason": (str, int)}, span, out)
-    return out
-
-
-def _stated(value: dict[str, Any], name: str, default: Any) -> Any:
-    """A member; one that is null is in ProtoJSON the same as not being there."""
-    member = value.get(name)
-    return default if member is None else member
-
-
-def _typed(value: dict[str, Any], kinds: dict[str, tuple[type, ...]], span: Span, out: list[Finding]) -> None:
-    """A finding for each member of another type; ProtoJSON lets every one of them be missing."""
-    for name, member in value.items():
-        if name in kinds and member is not None and type(member) not in kinds[name]:
-            known = " or ".join(WORDS[k] for k in kinds[name])
-            out.append(Finding(f"{name}, {known}", f"{name} {brief(member)}", span))
 
 
 @server_rule(
