@@ -136,6 +136,9 @@ def test_few_runs_have_a_ratio_without_an_interval() -> None:
     found = beside.cell("gap.p50")
     assert 1.45 < float(found.text.removeprefix("x")) < 1.55
     assert "no interval: 3 and 3 runs are too few" in found.more
+    page = bench_html.dumps(two_paths(runs=3))
+    assert "too few" in page
+    assert "too few" not in Page(page).text, "a sentence in each cell makes the table wider than any screen"
 
 
 def test_what_the_sample_cannot_carry_is_a_dash_with_its_reason() -> None:

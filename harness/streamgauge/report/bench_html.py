@@ -13,6 +13,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from streamgauge.measurement.definitions import DEFINITIONS
+from streamgauge.measurement.resampling import LEAST_PAIRS
 from streamgauge.measurement.results import BenchResult, Stream, Target
 from streamgauge.measurement.summaries import values
 from streamgauge.report.bench_axis import Axis, linear_axis, log_axis, tick_text
@@ -71,6 +72,7 @@ def dumps(result: BenchResult) -> str:
         most=MOST,
         titles=TITLES,
         ratios=RATIOS,
+        least_runs=LEAST_PAIRS,
         facts=[(name, value) for name, value in facts(result) if value],
         charts=[chart for metric in DISTRIBUTIONS if (chart := _chart(view, metric))],
         lanes=list(_lanes(view)),
