@@ -312,6 +312,18 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
         ollama.lines(*ollama.HELLO[:2], ollama.end(eval_duration=-1)),
         "no eval_duration",
     ),
+    "a time that is none": (
+        "OLL-007",
+        "ollama-chat",
+        ollama.lines(ollama.HELLO[0], {**ollama.HELLO[1], "created_at": "now"}, ollama.HELLO[2]),
+        "'now'",
+    ),
+    "a time before the last": (
+        "OLL-007",
+        "ollama-chat",
+        ollama.lines({**ollama.HELLO[0], "created_at": "2026-01-01T01:00:00+00:00"}, *ollama.HELLO[1:]),
+        "2026-01-01T00:00:00Z",
+    ),
     "two last objects": (
         "OLL-002",
         "ollama-chat",

@@ -140,6 +140,13 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
         bedrock.stream(tail=bedrock.stopped() + bedrock.metadata(usage={**bedrock.USAGE, "totalTokens": 4})),
         "'totalTokens': 4",
     ),
+    "an output that shrinks twice": (
+        "USE-006",
+        anthropic.stream(
+            anthropic.text("a"), tail=anthropic.stopped(None, 9) + anthropic.stopped(made=8) + anthropic.STOP
+        ),
+        "output_tokens 8",
+    ),
     "a wrong prelude": ("BRK-001", bedrock.flipped(bedrock.HELLO, 2), "prelude"),
     "a body that ends inside a message": ("BRK-001", bedrock.HELLO[:-9], "inside it"),
     "a body that ends inside its first message": ("BRK-001", bedrock.HELLO[:30], "inside it"),
@@ -234,6 +241,34 @@ def test_a_stream_without_an_event_has_no_end(rule: str, dialect: str) -> None:
         found = verdicts(dialect, body)
         assert found[rule].verdict == "fail"
         assert "the end of the body without it" in found[rule].got
+
+
+LIGHT: dict[str, tuple[str, str, str]] = {
+    "fewer tokens than message_start stated": (
+        "USE-006",
+        "anthropic-messages",
+        anthropic.stream(
+            anthropic.text("a"), tail=anthropic.stopped(usage={"output_tokens": 5, "input_tokens": 1}) + anthropic.STOP
+        ),
+    ),
+    "a block without its text": (
+        "ANT-020",
+        "anthropic-messages",
+        anthropic.stream(anthropic.opened(0, text=...), anthropic.said(0, "a"), anthropic.closed(0)),
+    ),
+    "[DONE] before message-end": (
+        "COH-001",
+        "cohere-chat",
+        cohere.stream(cohere.text("a"), tail="data: [DONE]\n\n" + cohere.ended()),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_no_sentence_forbids_is_not_strict(name: str) -> None:
+    """What no sentence of the vendor's forbids is told, and accuses nobody."""
+    rule, dialect, body = LIGHT[name]
+    assert verdicts(dialect, body)[rule].verdict == "non-strict"
 
 
 SILENT: dict[str, tuple[str, str, str | bytes]] = {

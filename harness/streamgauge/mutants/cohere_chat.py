@@ -93,6 +93,12 @@ def no_cohere_start(stream: Stream) -> Iterator[Edit]:
             )
 
 
+@operator("early-cohere-done", "[DONE] before message-end", applies=COHERE, noticed_by=("COH-001",))
+def early_cohere_done(stream: Stream) -> Iterator[Edit]:
+    for number, _ in stream.objects:
+        yield Edit(f"before frame {number}", partial(stream.inserted, number, b"data: [DONE]\n\n"))
+
+
 @operator("no-cohere-end", "message-end is missing, early, or twice", applies=COHERE, noticed_by=("COH-001",))
 def no_cohere_end(stream: Stream) -> Iterator[Edit]:
     yield from lost(stream, *END)

@@ -9,6 +9,7 @@ from typing import Any
 
 from streamgauge.events import TextDelta
 from streamgauge.mutants import Edit, operator
+from streamgauge.mutants._events import edit
 from streamgauge.mutants._places import always, frames_of, leaves, put, shown
 from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
@@ -19,7 +20,7 @@ COUNTS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_durat
 
 FLOW = Flow(
     applies=OLLAMA,
-    kinds={"output": SAID, "finish": ("OLL-002",), "end": ("OLL-002",), "error": ("OLL-002", "ERR-008")},
+    kinds={"output": (*SAID, "OLL-007"), "finish": ("OLL-002",), "end": ("OLL-002",), "error": ("OLL-002", "ERR-008")},
     behind=("OLL-002",),
     cut=("OLL-002", "ERR-001"),
     stray=("OLL-002",),
@@ -62,6 +63,13 @@ GENERATE = Schema(
 def _objects(stream: Stream) -> Iterator[tuple[int, dict[str, Any]]]:
     """The lines that are no errors."""
     return ((n, value) for n, value in stream.objects if "error" not in value)
+
+
+@operator("odd-time", "created_at that is no time, or lies before the last", applies=OLLAMA, noticed_by=("OLL-007",))
+def odd_time(stream: Stream) -> Iterator[Edit]:
+    for number, _ in list(_objects(stream))[1:]:
+        for word in ("just now", "1999-12-31T23:59:59Z"):
+            yield edit(stream, number, ("created_at",), word, always(word), word)
 
 
 def _lines(stream: Stream, what: str, change: Callable[[bytes], bytes]) -> Iterator[Edit]:

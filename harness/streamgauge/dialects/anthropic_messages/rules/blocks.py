@@ -69,6 +69,10 @@ def delta_fits(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding(" or ".join(allowed), f"{kind} in a block of type {block.kind}", span)
 
 
+SAID = ("text", "thinking")
+"""Types of blocks whose start has their text, in a member of the same name."""
+
+
 @server_rule(
     "ANT-020",
     "blocks and deltas say their type",
@@ -76,7 +80,9 @@ def delta_fits(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{TYPES}/raw_content_block_start_event.py and raw_content_block_delta_event.py: content_block and delta "
-    "are required, and so is the type of each form of them; text_block.py, thinking_block.py: their texts are strings",
+    "are required, and so is the type of each form of them; text_block.py, thinking_block.py: their texts are strings. "
+    "A block that leaves its text out counts as non-strict: the deltas have all of it, though Anthropic's own library "
+    "adds them to what the start has",
     applies=ANTHROPIC,
     good=HELLO,
     bad=stream(opened(0), event("content_block_delta", index=0, delta={"text": "Hello"}), closed(0)),
@@ -92,7 +98,9 @@ def typed(exchange: Exchange) -> Iterator[Finding]:
         value = members(told.value.get(name))
         if not text_of(value.get("type")):
             yield Finding(f"{name} with a type", f"{name} {brief(told.value.get(name))}", told.span)
-        for member in ("text", "thinking") if told.kind == STARTS else ():
+        if told.kind == STARTS and value.get("type") in SAID and value["type"] not in value:
+            yield Finding(f"{value['type']}, a string", f"a block without it: {brief(value)}", told.span, mild=True)
+        for member in SAID if told.kind == STARTS else ():
             if not isinstance(value.get(member, ""), str):
                 yield Finding(f"{member}, a string", f"{member} {brief(value[member])}", told.span)
 

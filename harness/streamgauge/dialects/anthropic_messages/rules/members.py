@@ -89,7 +89,7 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{TYPES}/message.py: id, model, role ("This will always be "assistant""), type ("For Messages, this is '
     'always "message""), usage, whose usage.py requires output_tokens; stop_sequence "will be a non-null string if one '
-    'of your custom stop sequences was generated"',
+    'of your custom stop sequences was generated". The id and the model are strings: an empty one counts as non-strict',
     applies=ANTHROPIC,
     good=HELLO,
     bad=start(model=...) + text("Hello") + stopped() + STOP,
@@ -103,8 +103,11 @@ def message_head(exchange: Exchange) -> Iterator[Finding]:
         raise NotApplicable("the stream has no message_start (see ANT-002)")
     for told in starts:
         message = members(told.value.get("message"))
-        if missing := [name for name in ("id", "model") if not text_of(message.get(name))]:
-            yield Finding("id and model", f"no {', '.join(missing)}", told.span)
+        for name in ("id", "model"):
+            value = message.get(name)
+            if not isinstance(value, str) or not value:
+                got = f"no {name}" if value is None else f"{name} {brief(value)}"
+                yield Finding(f"{name}, a string that says something", got, told.span, mild=value == "")
         for name, word in (("role", "assistant"), ("type", "message")):
             if message.get(name) != word:
                 yield Finding(f"{name} {word!r}", f"{name} {brief(message.get(name))}", told.span)

@@ -19,7 +19,8 @@ from streamgauge.dialects.cohere_chat._samples import (
 from streamgauge.dialects.cohere_chat._sources import REFERENCE, STREAMING
 from streamgauge.dialects.cohere_chat._view import CALL, CONTENT, FAILED, Told, any_view, ends_of, view
 from streamgauge.evidence import brief, whole
-from streamgauge.rules import Exchange, Finding, NotApplicable, server_rule
+from streamgauge.frames import DONE
+from streamgauge.rules import Exchange, Finding, NotApplicable, is_event, server_rule
 from streamgauge.wire import count, members
 from streamgauge.wire import text as text_of
 
@@ -36,7 +37,8 @@ COHERE = ("cohere-chat",)
     'stream", "Only one" of each "will be emitted"; "Each event has a type"; content-start and content-end "indicate '
     'the start" and "the end of the content block of the message", tool-call-start comes with the name and id of the '
     'tool, tool-call-end "when the tool call is finished". That the type is the event\'s name too is in the example '
-    "streams of the reference, and counts as non-strict; so does what is said of citations and of the plan",
+    "streams of the reference, and counts as non-strict; so does what is said of citations and of the plan, and a "
+    "[DONE] that is not the last: the service sends it behind message-end, and no page speaks of it",
     applies=COHERE,
     known=(
         "https://github.com/ankit373/hydra/issues/859",
@@ -65,6 +67,10 @@ def events_in_order(exchange: Exchange) -> Iterator[Finding]:
     yield from _blocks(found.told, CALL)
     yield from _inner(found.told)
     ends = found.of("message-end")
+    sentinels = [f.span for f in exchange.frames if is_event(f) and f.data.strip() == DONE]
+    for late in found.told[-1:]:
+        if sentinels and sentinels[0] < late.span:
+            yield Finding("[DONE] behind message-end, if at all", f"{late.kind} behind it", sentinels[0], mild=True)
     if not ends:
         whole(exchange)
         size = len(exchange.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import NoneType
 
 from streamgauge.dialects.ollama._samples import COUNTS, HELLO, called, end, lines
@@ -21,14 +22,16 @@ APPLIES = ("ollama-chat", "ollama-generate")
     group="chunk-schema",
     keyword="SHOULD",
     basis="vendor-doc",
-    source=f"{STREAMING}: each object of the example has model and created_at, an RFC 3339 time",
+    source=f'{STREAMING}: each object of the example has model and created_at, an RFC 3339 time; {SCHEMA}: "When this '
+    'chunk was created (ISO 8601)". That no chunk is older than the one before follows from what a stream is',
     applies=APPLIES,
     good=lines(*HELLO),
     bad=lines(HELLO[0], {k: v for k, v in HELLO[1].items() if k != "created_at"}, HELLO[2]),
 )
 def identity(exchange: Exchange) -> Iterator[Finding]:
-    """Every object that is no error has a model, always the same, and created_at."""
+    """Every object that is no error has a model, always the same, and created_at, a time not before the last."""
     first = ""
+    last: datetime | None = None
     for value, span in objects_of(exchange):
         if "error" in value:
             continue
@@ -38,6 +41,22 @@ def identity(exchange: Exchange) -> Iterator[Finding]:
         first = first or text(value.get("model"))
         if "model" in value and value["model"] != first:
             yield Finding(f"model {brief(first)} as before", f"model {brief(value['model'])}", span)
+        if stated := text(value.get("created_at")):
+            at = _time(stated)
+            if at is None:
+                yield Finding("created_at, an RFC 3339 time", f"created_at {brief(stated)}", span)
+            elif last is not None and at < last:
+                yield Finding(f"created_at not before {last.isoformat()}", f"created_at {brief(stated)}", span)
+            last = at or last
+
+
+def _time(stated: str) -> datetime | None:
+    """The time that a text states, to the microsecond; None where it states none."""
+    try:
+        at = datetime.fromisoformat(stated)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @server_rule(
