@@ -291,6 +291,16 @@ def test_the_probe_alone_and_its_cost(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "10,000 events a second take" in done.output
 
 
+def test_a_cost_that_can_not_be_measured_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not behind the minutes of calibration, whose rows would be lost with it."""
+    monkeypatch.setattr(cost, "fast", lambda: False)
+    backends = Mock()
+    monkeypatch.setattr("streamgauge.instrument.calibration.ReplayProcess", backends)
+    with pytest.raises(StreamgaugeError, match=r"httptools, not installed: pip install 'streamgauge\[bench\]'"):
+        CliRunner().invoke(command, ["probe", "--cost"], standalone_mode=False, catch_exceptions=False)
+    backends.assert_not_called()
+
+
 def test_an_interrupted_cost_leaves_no_connection(backend: ReplayProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C between the connections of the floor and their streams closes them: Python would warn of each."""
     pytest.importorskip("httptools", reason="the floor is measured with it")

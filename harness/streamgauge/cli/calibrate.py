@@ -24,7 +24,11 @@ PROBE = "probe"
 @click.option("--mode", default="sync,async,wire", type=Words("sync", "async", "wire"), show_default=True)
 @click.option("--concurrency", default="1,16,64,256", type=Numbers(), show_default=True, help="Streams at a time.")
 @click.option("--quick", is_flag=True, help="A fifth of the streams: as a benchmark does it along the way.")
-@click.option("--cost", is_flag=True, help="Also the probe's CPU time an event, beside asyncio and httptools alone.")
+@click.option(
+    "--cost",
+    is_flag=True,
+    help="Also the probe's CPU time an event, beside asyncio and httptools alone (extra `bench`).",
+)
 @json_option
 def command(
     providers: tuple[str, ...],

@@ -49,8 +49,11 @@ class Wish:
 def run(wish: Wish, found: Callable[[CalibrationRow], None], begins: Callable[[str], None]) -> Calibration:
     """Calibrate everything; an interrupt gives the rows so far, marked partial.
 
-    begins: told what comes next, with its number of how many.
+    begins: told what comes next, with its number of how many. Raises UnavailableError, before anything is measured,
+    where the cost is wanted and httptools is missing.
     """
+    if wish.cost:
+        cost.check()
     started, interrupted = datetime.now(UTC), False
     rows: list[CalibrationRow] = []
     price: Cost | None = None

@@ -64,8 +64,7 @@ class Alternating:
     """
 
     def __init__(self, backend: ReplayProcess, pace: float = STREAMS / RATE) -> None:
-        if not fast():
-            raise UnavailableError(f"the floor is measured with httptools: {INSTALL}")
+        check()
         self._stage = backend.stage("openai-chat", [pace] * EVENTS)
         self.costs = Costs(STREAMS * EVENTS)
 
@@ -102,6 +101,12 @@ class Alternating:
             return _cpu(lambda: self._runner.run(_received(links, self._requests[0].message)))
         finally:
             self._runner.run(_closed(links))  # those that an interrupt has left
+
+
+def check() -> None:
+    """Raises UnavailableError without httptools: to be asked before the minutes of work that come before a cost."""
+    if not fast():
+        raise UnavailableError(f"the floor of --cost is measured with httptools, not installed: {INSTALL}")
 
 
 def measure(backend: ReplayProcess, told: Callable[[str], None] = lambda _: None) -> Cost:
