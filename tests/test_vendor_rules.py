@@ -431,3 +431,10 @@ def test_text_is_no_stream_of_binary_messages(body: str, streams: bool) -> None:
     exchange = Exchange(get_dialect("bedrock-converse"), trace, case="plain", streams=streams)
     accused = {v.rule for v in judge(exchange) if v.verdict in ("fail", "non-strict", "error")}
     assert accused == ({"HTTP-004"} if streams else set())
+
+
+@pytest.mark.parametrize(("model", "outcome"), [("claude", "pass"), ("", "non-strict"), (None, "fail"), (7, "fail")])
+def test_an_empty_model_is_a_string(model: Any, outcome: str) -> None:
+    """Gateways that don't know the model leave its name empty, which no reference forbids."""
+    body = anthropic.HELLO.replace(anthropic.start(), anthropic.start(model=model))
+    assert verdicts("anthropic-messages", body)["ANT-014"].verdict == outcome
