@@ -249,6 +249,12 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
         gemini.array(*gemini.HELLO).replace("\n]", ",\n]"),
         "",
     ),
+    "two calls of one id": (
+        "GEM-008",
+        "gemini-generate",
+        gemini.sse(*[gemini.response({"functionCall": {"name": "f", "args": {}, "id": "x"}})] * 2, gemini.HELLO[1]),
+        "'x' of another call",
+    ),
     "a signature that is no text": (
         "GEM-002",
         "gemini-generate",
@@ -436,6 +442,9 @@ COUNTED = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
         ({"video_tokens": 2.0}, "pass"),
         ({"video_tokens": 2.5}, "info"),
         ({"completion_tokens_details": {"reasoning_tokens": True}}, "non-strict"),
+        ({"completion_tokens_details": {"reasoning_tokens": [1]}}, "non-strict"),
+        ({"completion_tokens_details": "none"}, "non-strict"),
+        ({"completion_tokens_details": None}, "pass"),
     ],
 )
 def test_what_is_a_count_of_tokens(more: dict[str, Any], verdict: str) -> None:

@@ -135,6 +135,11 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "an open block at messageStop": ("BRK-003", bedrock.stream(bedrock.delta(0, text="a")), "1 open"),
     "a block that goes on": ("BRK-005", bedrock.stream(bedrock.text("a"), bedrock.text("b")), "which has stopped"),
     "no index": ("BRK-005", bedrock.stream(bedrock.delta(None, text="a")), "None"),
+    "a latency below 0": (
+        "BRK-007",
+        bedrock.stream(tail=bedrock.stopped() + bedrock.metadata(metrics={"latencyMs": -1})),
+        "-1",
+    ),
     "a total below its parts": (
         "BRK-007",
         bedrock.stream(tail=bedrock.stopped() + bedrock.metadata(usage={**bedrock.USAGE, "totalTokens": 4})),
@@ -307,6 +312,11 @@ SILENT: dict[str, tuple[str, str, str | bytes]] = {
         "BRK-019",
         "bedrock-converse",
         bedrock.chunk({"outputText": "No.", "totalOutputTextTokenCount": 2}),
+    ),
+    "a union whose other members are null": (
+        "BRK-013",
+        "bedrock-converse",
+        bedrock.stream(bedrock.delta(text="a", toolUse=None), bedrock.closed()),
     ),
     "an agent's JSON": (
         "BRK-017",

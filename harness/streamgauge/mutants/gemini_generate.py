@@ -13,7 +13,7 @@ from streamgauge.mutants._places import Path, always, leaves, put, shown
 from streamgauge.mutants.flow import SAID, Flow
 from streamgauge.mutants.members import Schema, optional, required
 from streamgauge.mutants.stream import Stream
-from streamgauge.wire import elements, members
+from streamgauge.wire import elements, members, text
 
 GEMINI = ("gemini-generate",)
 PART = "candidates.*.content.parts.*"
@@ -95,6 +95,17 @@ def _finished(stream: Stream) -> Iterator[tuple[int, Path, dict[str, Any]]]:
 
 def _add(more: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
     return {**value, **more}
+
+
+@operator("call-twice", "A function call with the id of another", applies=GEMINI, noticed_by=("GEM-008",))
+def call_twice(stream: Stream) -> Iterator[Edit]:
+    for number, path, candidate in _candidates(stream):
+        for place, part in enumerate(elements(members(candidate.get("content")).get("parts"))):
+            if text(members(members(part).get("functionCall")).get("name")):
+                called = (*path, "content", "parts", place, "functionCall")
+                named = stream.changed(number, partial(put, called, partial(_add, {"id": "call-1"})))
+                again = partial(named.inserted, number, named.pieces[number])
+                yield Edit(f"frame {number}", again)
 
 
 @operator("lost-code", "A result without its code, or code without its result", applies=GEMINI, noticed_by=("GEM-015",))

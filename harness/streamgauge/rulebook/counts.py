@@ -14,7 +14,8 @@ from streamgauge.wire import count, members
 
 HOLDERS = ("usage", "usageMetadata", "amazon-bedrock-invocationMetrics")
 """The members that hold counts: of an event, or of an object in it (`message.usage`, `response.usage`)."""
-_TOKENS = re.compile(r"(?i)tokens?(?:_?count)?\Z")
+_TOKENS = re.compile(r"(?i)tokens?(?:_?count)?\Z|_tokens?_details\Z")
+"""The names of counts, and of the objects in which OpenAI and who speaks like it take them apart."""
 
 
 @server_rule(
@@ -47,7 +48,8 @@ def counts_are_whole(exchange: Exchange) -> Iterator[Finding]:
                     if number is None or ((whole := count(number)) is not None and whole >= 0):
                         continue
                     fraction = type(number) is float and number >= 0
-                    yield Finding(f"{path}, a whole number from 0", brief(number), payload.span, mild=fraction)
+                    want = "an object" if path.lower().endswith("details") else "a whole number from 0"
+                    yield Finding(f"{path}, {want}", brief(number), payload.span, mild=fraction)
     if not stated:
         raise NotApplicable("the stream states no usage")
 
@@ -58,7 +60,8 @@ def _counts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         for entry in value:
             yield from _counts(entry, path)
     for name, member in members(value).items():
-        if isinstance(member, (dict, list)) and "cost" not in name:
-            yield from _counts(member, f"{path}.{name}")
-        elif _TOKENS.search(name) and not isinstance(member, (dict, list)):
+        if isinstance(member, dict) or (isinstance(member, list) and not _TOKENS.search(name)):
+            if "cost" not in name:
+                yield from _counts(member, f"{path}.{name}")
+        elif _TOKENS.search(name):
             yield f"{path}.{name}", member

@@ -176,7 +176,8 @@ def usage_is_stated(exchange: Exchange) -> Iterator[Finding]:
             yield Finding("inputTokens, outputTokens, totalTokens", f"no {', '.join(missing)}", one.span)
         elif (counts["totalTokens"] or 0) < (counts["inputTokens"] or 0) + (counts["outputTokens"] or 0):
             yield Finding("totalTokens not below the sum", brief(usage), one.span)
-        if count(members(one.value.get("metrics")).get("latencyMs")) is None:
+        latency = count(members(one.value.get("metrics")).get("latencyMs"))
+        if latency is None or latency < 0:
             yield Finding("metrics.latencyMs", brief(one.value.get("metrics")), one.span)
 
 
@@ -210,7 +211,7 @@ def stop_reason_enum(exchange: Exchange) -> Iterator[Finding]:
     keyword="MUST",
     basis="vendor-doc",
     source=f"{CONVERSE}: ContentBlockDelta and ContentBlockStart are unions, which have one member; text and signature "
-    "are strings. A member that is not documented counts as non-strict: unions grow",
+    "are strings; null sets none. A member that is not documented counts as non-strict: unions grow",
     applies=BEDROCK,
     good=HELLO,
     bad=stream(event("contentBlockDelta", contentBlockIndex=0, delta={"text": None}), closed()),
@@ -227,12 +228,13 @@ def deltas_are_typed(exchange: Exchange) -> Iterator[Finding]:
         if name is None:
             continue
         given = told.value.get(name)
-        if not isinstance(given, dict) or len(given) != 1:
+        stated = {member: value for member, value in members(given).items() if value is not None}
+        if len(stated) != 1:
             yield Finding(f"a {name} with one member", brief(given), told.span)
-        elif not set(given) <= UNION[name]:
+        elif not set(stated) <= UNION[name]:
             yield Finding(" | ".join(sorted(UNION[name])), brief(given), told.span, mild=True)
         else:
-            yield from _typed(given, told.span)
+            yield from _typed(stated, told.span)
 
 
 def _typed(given: dict[str, Any], span: Span) -> Iterator[Finding]:

@@ -114,15 +114,16 @@ def no_sentinel(exchange: Exchange) -> Iterator[Finding]:
     keyword="SHOULD",
     basis="vendor-doc",
     source=f'{PROTO}, FunctionCall: name is "Required. The name of the function to call.", args "Optional. The '
-    f'function parameters and values in JSON object format."; {RESPONSE}: partialArgs and willContinue, "not supported '
-    "in Gemini API\", are Vertex's way to stream them",
+    f'function parameters and values in JSON object format.", id "The unique id of the function call."; {RESPONSE}: '
+    'partialArgs and willContinue, "not supported in Gemini API", are Vertex\'s way to stream them',
     applies=APPLIES,
     good=sse(*CALL),
     bad=sse(response({"functionCall": {"name": "f", "args": '{"a":1}'}}), CALL[1]),
 )
 def calls_whole(exchange: Exchange) -> Iterator[Finding]:
-    """A functionCall part has name and an args object; parallel calls are separate parts."""
+    """A functionCall part has name and an args object; parallel calls are separate parts, with ids of their own."""
     goes_on: set[int] = set()
+    ids: set[tuple[int, str]] = set()
     called = False
     found = responses(exchange)
     for candidate in found.candidates:
@@ -136,6 +137,10 @@ def calls_whole(exchange: Exchange) -> Iterator[Finding]:
                 yield Finding("a functionCall that is an object", brief(call), candidate.span)
             elif not text_of(stated.get("name")) and (call if candidate.index not in goes_on else "name" in call):
                 yield Finding("a function's name", f"functionCall {brief(call)}", candidate.span)
+            if candidate.index not in goes_on and (call_id := text_of(stated.get("id"))):
+                if (candidate.index, call_id) in ids:
+                    yield Finding("an id of its own", f"id {brief(call_id)} of another call", candidate.span)
+                ids.add((candidate.index, call_id))
             if candidate.index in goes_on and "name" in stated:
                 yield Finding("no name in a part that goes on", f"name {brief(stated['name'])}", candidate.span)
             for name, kind in (("args", dict), ("partialArgs", list), ("willContinue", bool)):
