@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import streamgauge.provider
 from streamgauge.chat import ChatRequest
 from streamgauge.cli import main
-from streamgauge.conformance import Selection, plan
+from streamgauge.conformance import Conformance, Selection, plan
 from streamgauge.engine import judge
 from streamgauge.errors import DuplicateNameError, StreamgaugeError
 from streamgauge.events import End, Event
@@ -29,6 +30,7 @@ from streamgauge.script import script_of
 from streamgauge.shrink import Case, Shrinker, seed_of
 from streamgauge.shrinking import drawn_answer, seeded
 from streamgauge.smaller import smallest
+from streamgauge.verdicts import RunReport
 
 CHAT = get_dialect("openai-chat")
 PLAIN = get_recording("plain-text")
@@ -86,6 +88,25 @@ def test_shrinking_is_deterministic_and_bounded() -> None:
     assert used == 6 < runs
     assert len(whole.body) < len(cut.body) < len(PLAIN.trace.body)
     assert "folder" in text_of(cut)
+
+
+def test_the_smallest_so_far_outlives_an_interrupt() -> None:
+    """Whoever ends the search early has what it found."""
+    asked = 0
+
+    def departs(case: Case) -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 6:
+            raise KeyboardInterrupt
+        return "folder" in text_of(case)
+
+    shrinker = Shrinker(departs)
+    with pytest.raises(KeyboardInterrupt):
+        shrinker.shrink(Case(PLAIN, ""))
+    assert shrinker.best is not None
+    assert "folder" in text_of(shrinker.best)
+    assert len(shrinker.best.body) < len(PLAIN.trace.body)
 
 
 @pytest.mark.parametrize("fault", ["random-cuts:7", "byte-by-byte", "bom+random-cuts:5", "comments+random-cuts:5"])
@@ -244,6 +265,27 @@ def test_a_found_case_is_judged_from_then_on(
     assert len(good) == 2
 
 
+def test_an_interrupt_keeps_the_smallest_so_far(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while the client is asked is no bug of ours: what was found is kept, and the exit code says so."""
+    install()
+    run = Conformance.run
+    runs = 0
+
+    def interrupted(self: Conformance) -> RunReport:
+        nonlocal runs
+        runs += 1
+        return run(self) if runs < 4 else replace(run(self), partial=True, verdicts=())
+
+    monkeypatch.setattr(Conformance, "run", interrupted)
+    words = ["shrink", "reads", "--rule", "SSE-003", "--fault", "byte-by-byte", "--out", str(tmp_path)]
+    assert main(words) == 130
+    assert "kept" in capsys.readouterr().out
+    [recording] = load_folder(tmp_path)
+    assert recording.provenance["rule"] == "SSE-003"
+
+
 @pytest.mark.slow
 def test_drawn_contents(install: Install, tmp_path: Path) -> None:
     """A client that takes U+2028 for a line end is found by what answers say, and one such character is left."""
@@ -303,8 +345,6 @@ def test_recordings_of_a_folder(tmp_path: Path) -> None:
     save(PLAIN, tmp_path)
     with pytest.raises(DuplicateNameError, match="plain-text"):
         beside_shipped(tmp_path)
-    from dataclasses import replace
-
     other = tmp_path / "other"
     save(replace(PLAIN, name="mine", provenance={"kind": "written"}), other)
     found = beside_shipped(other)

@@ -43,12 +43,14 @@ class Shrinker:
     """Makes a case smaller as long as `departs` says that the client still departs in the same way.
 
     departs is asked at most `limit` times; what would be no better stream than the case at hand (one that breaks a
-    rule for servers, or does not end as it does) is not tried. When the limit is reached, the smallest so far counts.
+    rule for servers, or does not end as it does) is not tried. When the limit is reached, the smallest so far counts,
+    which is `best` where `departs` raises.
     """
 
     departs: Callable[[Case], bool]
     limit: int = 300
     runs: int = 0
+    best: Case | None = None
     _seen: dict[tuple[bytes, str], bool] = field(default_factory=dict)
     _first: Case | None = None
     _blamed: frozenset[str] = frozenset()
@@ -102,6 +104,8 @@ class Shrinker:
         key = (case.body, case.fault)
         if key not in self._seen:
             self._seen[key] = self.runs < self.limit and self._sound(case) and self._run(case)
+            if self._seen[key] and (self.best is None or len(case.body) < len(self.best.body)):
+                self.best = case
         return self._seen[key]
 
     def _run(self, case: Case) -> bool:

@@ -43,12 +43,16 @@ class Departure:
 
 @dataclass(slots=True)
 class Trial:
-    """One client, one path, one rule, and a replay server as long as it is entered. runs: of the client, so far."""
+    """One client, one path, one rule, and a replay server as long as it is entered.
+
+    runs: of the client, so far. interrupted: Ctrl-C ended the shrinking.
+    """
 
     provider: str
     path: Path
     rule: str
     runs: int = 0
+    interrupted: bool = False
     _stack: ExitStack = field(default_factory=ExitStack)
     _server: ReplayServer | None = None
 
@@ -101,9 +105,14 @@ class Trial:
         )
 
     def shrink(self, case: Case, limit: int) -> Case:
-        """The smallest case with which it departs in the same way."""
-        how = self.departure(case)
-        return Shrinker(lambda smaller: self.departure(smaller) == how, limit).shrink(case)
+        """The smallest case with which it departs in the same way; the smallest so far after an interrupt."""
+        shrinker = Shrinker(lambda smaller: self.departure(smaller) == how, limit)
+        try:
+            how = self.departure(case)
+            return shrinker.shrink(case)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return shrinker.best or case
 
     def kept(self, case: Case, original: Case) -> Recording:
         """The recording to keep."""
@@ -120,7 +129,10 @@ class Trial:
         recording = replace(case.recording, provenance=judged_by)
         chosen = Selection(providers=(self.provider,), paths=(self.path,), rules=(self.rule,))
         run = Conformance(plan(chosen, [recording]), workers=1, server=self._server)
-        [verdict] = run.run().verdicts
+        report = run.run()
+        if report.partial:
+            raise KeyboardInterrupt
+        [verdict] = report.verdicts
         if verdict.verdict == "error":
             raise StreamgaugeError(verdict.reason)
         if verdict.verdict not in DEPARTED:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._output import details
 
 DRAWN = "random-cuts"
@@ -37,7 +38,7 @@ def command(
 
     Frames are left out, then what is in them, then cuts, as long as the client departs in the same way and the stream
     stays one that no rule for servers objects to. The recording names rule, fault and seed: `streamgauge client
-    --recordings OUT` judges it from then on, for every client of the dialect.
+    --recordings OUT` judges it from then on, for every client of the dialect. Ctrl-C keeps the smallest so far.
     """
     from streamgauge.recordings import save
     from streamgauge.shrinking import Trial, drawn_answers, seeded
@@ -61,4 +62,4 @@ def command(
             ("judge", f"streamgauge client {provider} --recordings {out} --case {recording.name}"),
         ]
     )
-    return 0
+    return INTERRUPTED if trial.interrupted else 0
