@@ -327,7 +327,7 @@ BROKEN: dict[str, tuple[str, str, str | bytes, str]] = {
     "a time before the last": (
         "OLL-007",
         "ollama-chat",
-        ollama.lines({**ollama.HELLO[0], "created_at": "2026-01-01T01:00:00+00:00"}, *ollama.HELLO[1:]),
+        ollama.lines({**ollama.HELLO[0], "created_at": "2026-01-01T00:00:00.000000001Z"}, *ollama.HELLO[1:]),
         "2026-01-01T00:00:00Z",
     ),
     "two last objects": (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from types import NoneType
 
 from streamgauge.dialects.ollama._samples import COUNTS, HELLO, called, end, lines
@@ -31,7 +31,7 @@ APPLIES = ("ollama-chat", "ollama-generate")
 def identity(exchange: Exchange) -> Iterator[Finding]:
     """Every object that is no error has a model, always the same, and created_at, a time not before the last."""
     first = ""
-    last: datetime | None = None
+    last: re.Match[str] | None = None
     for value, span in objects_of(exchange):
         if "error" in value:
             continue
@@ -42,21 +42,20 @@ def identity(exchange: Exchange) -> Iterator[Finding]:
         if "model" in value and value["model"] != first:
             yield Finding(f"model {brief(first)} as before", f"model {brief(value['model'])}", span)
         if stated := text(value.get("created_at")):
-            at = _time(stated)
+            at = _TIME.fullmatch(stated)
             if at is None:
                 yield Finding("created_at, an RFC 3339 time", f"created_at {brief(stated)}", span)
-            elif last is not None and at < last:
-                yield Finding(f"created_at not before {last.isoformat()}", f"created_at {brief(stated)}", span)
+            elif last is not None and at[3] == last[3] and _since(at) < _since(last):
+                yield Finding(f"created_at not before {last[0]}", f"created_at {brief(stated)}", span)
             last = at or last
 
 
-def _time(stated: str) -> datetime | None:
-    """The time that a text states, to the microsecond; None where it states none."""
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _since(at: re.Match[str]) -> tuple[str, str]:
+    """What compares as the times of one zone do: to the second, and the digits of its fraction."""
+    return at[1].upper(), (at[2] or "").rstrip("0")
 
 
 @server_rule(
