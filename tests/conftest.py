@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,14 @@ def shared() -> Path:
     if not (folder / "streams").is_dir():
         pytest.skip("the shared material (../shared) is not on this machine")
     return folder
+
+
+@pytest.fixture
+def dead_port() -> Iterator[int]:
+    """A port of loopback at which nothing listens, and nobody can while the test lasts."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

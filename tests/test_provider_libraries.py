@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-import socket
 import subprocess
 import sys
 import tomllib
@@ -258,10 +257,9 @@ def test_early_close_closes_the_connection(server: ReplayServer, spec: ProviderS
 
 
 @each_path
-def test_dead_port_raises(spec: ProviderSpec, path: str) -> None:
+def test_dead_port_raises(dead_port: int, spec: ProviderSpec, path: str) -> None:
     """A port at which nothing listens is an exception, never an empty answer."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}{get_dialect(spec.dialect).base_path}"
+    url = f"http://127.0.0.1:{dead_port}{get_dialect(spec.dialect).base_path}"
     got, error = collect(path, open_at(spec, url, timeout=5))
     assert got == []
     assert error is not None

@@ -539,7 +539,8 @@ async def test_client_leaves_at_the_terminator(tmp_path: Path) -> None:
         await request_of(reader)
         writer.write(CHUNKED + b"".join(map(chunk, EVENTS)))
         await left.wait()
-        await asyncio.sleep(0.02)
+        while not all(peer.ended for peer in taped._proxy._clients):  # until the proxy knows
+            await asyncio.sleep(0)
         writer.write(LAST)
 
     async with raw_server(handle) as url, Taped(url, tmp_path) as taped:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -162,11 +161,9 @@ def test_error_status(server: ReplayServer) -> None:
 
 
 @each_provider
-def test_nothing_answers(provider: str) -> None:
+def test_nothing_answers(dead_port: int, provider: str) -> None:
     """An unreachable backend is one line whatever the provider, and exit code 2."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    result = stream("--base-url", url, "--provider", provider)
+    result = stream("--base-url", f"http://127.0.0.1:{dead_port}/v1", "--provider", provider)
     assert result.return_value == 2
     assert result.stderr.startswith("An error occurred: nothing answers at http://127.0.0.1:")
     assert result.stderr.count("\n") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +16,7 @@ from streamgauge.registry import get_dialect
 from streamgauge.script import Piece, Script, script_of
 from streamgauge.server import ReplayServer
 from streamgauge.transport import (
+    TIMEOUT,
     UnreachableError,
     diagnose,
     fetch,
@@ -41,10 +41,9 @@ def server() -> Iterator[ReplayServer]:
 
 
 @pytest.fixture
-def dead_url() -> str:
+def dead_url(dead_port: int) -> str:
     """A URL on loopback at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+    return f"http://127.0.0.1:{dead_port}/v1"
 
 
 def faulty(spec: str) -> Script:
@@ -88,7 +87,7 @@ def test_head_and_request_are_in_the_trace(server: ReplayServer) -> None:
 def test_how_it_ended_is_data(server: ReplayServer, fault: str, ended: str) -> None:
     """However the connection ends, the trace says so and keeps what came before."""
     script = faulty(fault)
-    trace = fetch(server.mount(script).base_url, CHAT, ASK, timeout=0.3)
+    trace = fetch(server.mount(script).base_url, CHAT, ASK, timeout=0.3 if ended == "timeout" else TIMEOUT)
     assert (trace.ended, trace.status, trace.body) == (ended, 200, script.delivered)
 
 
