@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.events import End, Event, Finish, Start, TextDelta, ToolCallDelta, Usage
 from streamgauge.message import Message
 from streamgauge.probe import NO_SUCH_MODEL, Target, exchanges, first_model, probes
+from streamgauge.probe.fitting import refused
 from streamgauge.recordings import Recording, save, shipped
 from streamgauge.registry import get_dialect
 from streamgauge.script import Piece, Script
@@ -190,6 +191,63 @@ def test_every_kind_of_request_is_sent(mounted: Callable[..., Mount]) -> None:
     assert any(a.get("logprobs") and a.get("stream") for a in asked)
     assert sum(bool(a.get("tools")) for a in asked) >= 2
     assert len({a.get("max_tokens") for a in asked}) >= 3
+
+
+REFUSALS = {
+    "seed": "openai.UnsupportedParamsError: the model does not support parameters: ['seed']",
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model.",
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+}
+
+
+def test_a_setting_that_is_refused_is_left_out(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that takes no seed, no temperature and only the newer limit is judged by requests without them."""
+
+    def strict_server(received: Received) -> Script:
+        refusals = (error(400, said) for name, said in REFUSALS.items() if name in asked_in(received))
+        return next(refusals, None) or good_server(received)
+
+    mount = mounted(strict_server)
+    assert main(["check", mount.base_url, "--model", "m"]) == 0
+    assert "it refuses seed" in (said := "".join(capsys.readouterr()))
+    assert "it refuses max_tokens" in said
+    asked = [asked_in(received) for received in mount.requests]
+    assert [sorted(REFUSALS.keys() & a) for a in asked[:3]] == [
+        ["max_tokens", "seed", "temperature"],
+        ["max_tokens", "temperature"],
+        ["max_tokens"],
+    ]
+    assert not any(REFUSALS.keys() & a for a in asked[3:])
+    assert {16, 128, 512} <= {a.get("max_completion_tokens") for a in asked[3:]}
+
+
+def asked_in(received: Received) -> dict[str, Any]:
+    """The request, {} where it is no JSON."""
+    try:
+        return cast("dict[str, Any]", received.json)
+    except ValueError:
+        return {}
+
+
+def test_a_refusal_that_leaving_out_does_not_mend(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever names the settings in every refusal is asked once without each, and then believed."""
+    mount = mounted(lambda _: error(400, "bad seed, temperature, max_tokens, stream_options"))
+    assert main(["check", mount.base_url, "--model", "m"]) == 2
+    assert "answers HTTP 400" in one_error(capsys)
+    assert len(mount.requests) == 5
+
+
+def test_a_limit_that_has_no_newer_name_stays() -> None:
+    """Anthropic requires max_tokens: a refusal that names it is about its value."""
+    request = probes(get_dialect("anthropic-messages"), "m")[0].request
+    assert refused(get_dialect("anthropic-messages"), request, 400, b"max_tokens: too large") == ""
+    assert refused(CHAT, request, 400, b"max_tokens: too large") == "max_tokens"
+    assert refused(CHAT, request, 400, b"no seeds left") == ""
+    assert refused(CHAT, request, 500, b"seed") == ""
 
 
 def test_a_broken_rule_is_shown_with_its_evidence(
@@ -519,17 +577,10 @@ def test_a_list_without_models_says_what_to_do(head: bytes, said: str) -> None:
         thread.join(SAFETY)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.parametrize("words", [["--model", "m"], []])
-def test_an_unreachable_url(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+def test_an_unreachable_url(dead_port: int, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     """Nobody there: one line, exit code 2."""
-    assert main(["check", f"http://127.0.0.1:{free_port()}/v1", *words]) == 2
+    assert main(["check", f"http://127.0.0.1:{dead_port}/v1", *words]) == 2
     assert "nothing answers at http://127.0.0.1" in one_error(capsys)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from streamgauge.cli import main
 from streamgauge.engine import judge
 from streamgauge.faults import apply_faults
 from streamgauge.probe import Target, exchanges, probes
@@ -34,6 +38,16 @@ def test_a_server_of_both_versions_is_compared(monkeypatch: pytest.MonkeyPatch) 
     assert last.siblings["plain"].trace.http_version == "HTTP/1.1"
     [verdict] = judge(last, [get_rule("HTTP-017")])
     assert verdict.verdict == "pass", verdict
+
+
+def test_the_command_asks_over_http2_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`check` of an https URL has the case http2 among its verdicts."""
+    with ReplayServer() as server:
+        mount = server.mount(apply_faults(script_of(get_recording("openai-chat/plain-text")), "http2"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
+        main(["check", mount.base_url, "--model", "gpt-4", "--rule", "HTTP-017", "--json", str(tmp_path / "r.json")])
+    verdicts = json.loads((tmp_path / "r.json").read_text())["verdicts"]
+    assert [v["verdict"] for v in verdicts if v["case"] == "http2"] == ["pass"]
 
 
 def test_a_server_of_one_version_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,12 @@ from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.probe import (
     REPLAYED,
     Target,
+    count,
     exchanges,
     first_model,
     keep,
     need_base_url,
     plays_by_heart,
-    probes,
     without_requests,
 )
 from streamgauge.provider import ProviderSpec, get_provider
@@ -110,10 +110,10 @@ def _key_in_environment(dialect: Dialect, options: Options, spec: ProviderSpec |
 
 def _ask(target: Target, found: Findings) -> list[Exchange]:
     """The exchanges of all requests; those that were made before Ctrl-C, or before the server went away."""
-    wanted = probes(target.dialect, target.model)
-    total = len(wanted) + sum(p.twin for p in wanted)
+    total = count(target)
     made: list[Exchange] = []
-    with Progress("requests") as progress, closing(exchanges(target, wanted)) as asked:
+    notes: list[str] = []
+    with Progress("requests") as progress, closing(exchanges(target, told=notes.append)) as asked:
         try:
             progress.update(0, total, target.dialect.name)
             for exchange in asked:
@@ -126,6 +126,7 @@ def _ask(target: Target, found: Findings) -> list[Exchange]:
             found.refused += 1
         except KeyboardInterrupt:
             found.interrupted = True
+    found.notes.extend(f"{shown(target.base_url)}: {note}" for note in notes)
     return made
 
 

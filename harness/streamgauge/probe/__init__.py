@@ -10,13 +10,14 @@ from streamgauge.probe.endpoint import NO_SUCH_MODEL, Target, first_model, need_
 from streamgauge.probe.keeping import keep
 from streamgauge.probe.replayed import REPLAYED, plays_by_heart, without_requests
 from streamgauge.probe.requests import Probe, probes
-from streamgauge.probe.sending import exchanges
+from streamgauge.probe.sending import count, exchanges
 
 __all__ = [
     "NO_SUCH_MODEL",
     "REPLAYED",
     "Probe",
     "Target",
+    "count",
     "exchanges",
     "first_model",
     "keep",

@@ -17,6 +17,8 @@ WEATHER = Tool(
 )
 ENOUGH = 128
 """Tokens that an ordinary answer may have: a model that rambles must not make the run long."""
+FEW = 16
+"""Tokens that cut an answer short: OpenAI's Responses API takes no fewer."""
 DISCONNECT_AFTER = 3
 """Events after which the `disconnect` request goes away."""
 
@@ -55,7 +57,7 @@ def probes(dialect: Dialect, model: str) -> tuple[Probe, ...]:
         Probe(name="no-usage", request=replace(plain, include_usage=False)),
         Probe(name="unicode", request=asked("Repeat exactly: café, 中文, Ω, 🦙."), twin=True),
         Probe(name="long", request=replace(count, max_tokens=4 * ENOUGH)),
-        Probe(name="length", request=replace(count, max_tokens=5), twin=True),
+        Probe(name="length", request=replace(count, max_tokens=FEW), twin=True),
         Probe(name="stop", request=replace(asked("Count from one to ten in words."), stop=("four",)), twin=True),
         Probe(name="tools", request=weather, twin=True),
         Probe(name="parallel-tools", request=cities),

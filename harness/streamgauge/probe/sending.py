@@ -13,6 +13,7 @@ from streamgauge.chat import ChatRequest
 from streamgauge.dialect import Dialect, WireRequest
 from streamgauge.message import Message
 from streamgauge.probe.endpoint import Target, require_endpoint
+from streamgauge.probe.fitting import refused, without
 from streamgauge.probe.requests import Probe, probes
 from streamgauge.rules import Exchange
 from streamgauge.trace import Trace
@@ -30,19 +31,28 @@ from streamgauge.transport import (
 from streamgauge.wire import Undecodable, parse
 
 
-def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Generator[Exchange]:
+def count(target: Target) -> int:
+    """How many exchanges a whole run has."""
+    wanted = probes(target.dialect, target.model)
+    return len(wanted) + sum(probe.twin for probe in wanted) + _may_speak_http2(target)
+
+
+def exchanges(
+    target: Target, wanted: tuple[Probe, ...] | None = None, *, told: Callable[[str], None] = lambda _: None
+) -> Generator[Exchange]:
     """Send the requests and yield their exchanges as they end, those of the non-streaming twins included.
 
     All of one run are each other's `siblings`, by name; a twin's name has `.twin` behind it, and the exchange whose
-    twin it is knows it as `non-stream` too.
+    twin it is knows it as `non-stream` too. Where the first request, the plain one, is refused because of a setting
+    that the refusal names, as a seed, all are sent without it: `told` is called with the words that say so.
     Raises BackendError where nothing answers, and where the plain request, which is the first, shows that this is no
     endpoint of the dialect: it says what to do.
     """
     siblings: dict[str, Exchange] = {}
-    for number, probe in enumerate(wanted or probes(target.dialect, target.model)):
-        trace = _send(target, probe)
-        if number == 0:
-            require_endpoint(target, trace)
+    fitting, answer = _fitting(target, wanted or probes(target.dialect, target.model), told)
+    require_endpoint(target, answer)
+    for number, probe in enumerate(fitting):
+        trace = _send(target, probe) if number else answer
         reference = None
         own: dict[str, Exchange] = {}
         if probe.twin:
@@ -60,13 +70,26 @@ def exchanges(target: Target, wanted: tuple[Probe, ...] | None = None) -> Genera
             yield own["non-stream"]
         related = ChainMap(own, siblings)
         yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name))
-    if wanted is None and target.base_url.lower().startswith("https://") and find_spec("h2"):
-        yield _over_http2(target, siblings)
+    if wanted is None and _may_speak_http2(target):
+        yield _over_http2(target, fitting[0].request, siblings)
 
 
-def _over_http2(target: Target, siblings: dict[str, Exchange]) -> Exchange:
+def _fitting(target: Target, wanted: tuple[Probe, ...], told: Callable[[str], None]) -> tuple[tuple[Probe, ...], Trace]:
+    """The probes as the endpoint takes them, and its answer to the first."""
+    answer = _send(target, wanted[0])
+    while name := refused(target.dialect, wanted[0].request, answer.status, answer.body):
+        told(f"it refuses {name}, so that nothing was asked with it")
+        wanted = tuple(replace(probe, request=without(probe.request, name)) for probe in wanted)
+        answer = _send(target, wanted[0])
+    return wanted, answer
+
+
+def _may_speak_http2(target: Target) -> bool:
+    return target.base_url.lower().startswith("https://") and find_spec("h2") is not None
+
+
+def _over_http2(target: Target, plain: ChatRequest, siblings: dict[str, Exchange]) -> Exchange:
     """The plain request once more, with HTTP/2 offered."""
-    plain = probes(target.dialect, target.model)[0].request
     trace = fetch(
         target.base_url,
         target.dialect,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import reduce
 
 from streamgauge.chat import ChatRequest
 from streamgauge.detect import HEAD, kind_of
@@ -187,9 +186,12 @@ def _error_answer(exchange: Exchange) -> Iterator[Finding]:
         yield Finding("a JSON object that tells the error", got, _head(exchange))
         return
     place = _place_of_message(exchange.dialect)
+    message: object = value
+    for name in place:
+        message = members(message).get(name)
     # The form of Mistral's errors, and of older vLLM's.
     own = value.get("object") == "error" and exchange.dialect.names & {"openai-chat", "openai-completions"}
-    if not own and not isinstance(reduce(lambda at, name: members(at).get(name), place, value), str):
+    if not own and not isinstance(message, str):
         yield Finding(f"{'.'.join(place)}, a string that tells the error", brief(value), _head(exchange), mild=True)
     if exchange.trace.headers is not None and not _is_json_type(media_type(exchange)):
         kind = media_type(exchange)
