@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from streamgauge.cli import main
 from streamgauge.errors import BackendError, StreamgaugeError
@@ -99,3 +100,15 @@ def test_two_servers_are_compared_by_the_command(tmp_path: Path, capsys: pytest.
     assert rows["ttft.p50"]["verdict"] == "worse"
     assert rows["errors"]["verdict"] == "equal"
     assert [len(target.runs) for target in load_result(kept).targets] == [6, 6]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_interrupted_comparison_says_so(
+    kept: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its exit code is no verdict: neither that nothing is worse, nor that the two can't be compared."""
+    runs = 6 if kept else 1
+    found = alternate((parse_rival("openai-chat:wire"),) * 2, Load(requests=1, concurrency=1), runs)
+    monkeypatch.setattr("streamgauge.instrument.alternate.alternate", lambda *_, **__: replace(found, partial=True))
+    assert main(["compare", "--interleave", "openai-chat:wire", "openai-chat:wire", "--metric", "errors"]) == 130
+    assert "base: openai-chat wire" in capsys.readouterr().out

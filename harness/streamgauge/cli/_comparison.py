@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._output import note, write
 from streamgauge.errors import StreamgaugeError
 from streamgauge.measurement.compare import Comparison, Row
@@ -14,15 +15,20 @@ from streamgauge.report.text import counted, one_line
 _COLOURS = {"worse": "red", "better": "green", "equal": "", "can't tell": "yellow"}
 
 
-def finish(comparison: Comparison, json_file: str | None) -> int:
-    """Show the comparison, write its JSON where that is wanted, and return the exit code."""
+def finish(comparison: Comparison, json_file: str | None, *, interrupted: bool = False) -> int:
+    """Show the comparison, write its JSON where that is wanted, and return the exit code.
+
+    interrupted: not all runs were made, and "nothing is worse" is not what they were to find.
+    """
     encoded = msgspec.json.format(msgspec.json.encode(comparison), indent=1).decode() + "\n"
     if json_file == "-":
         write(json_file, encoded)
-        return comparison.exit_code
+        return INTERRUPTED if interrupted else comparison.exit_code
     show(comparison)
     if json_file:
         write(json_file, encoded)
+    if interrupted:
+        return INTERRUPTED
     if comparison.exit_code == 2:
         raise StreamgaugeError("nothing could be told: see the reasons above")
     return comparison.exit_code

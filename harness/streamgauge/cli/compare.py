@@ -72,7 +72,8 @@ def command(subjects: tuple[str, ...], **options: Any) -> int:
     95 % bootstrap interval of new / base lies wholly beyond the smallest effect of interest, equal when it lies
     wholly within. A baseline holds the ratios of benchmarks to the floor of their own run.
 
-    Exit codes: 0 nothing is worse; 1 something is; 2 the two can't be compared, or nothing could be told.
+    Exit codes: 0 nothing is worse; 1 something is; 2 the two can't be compared, or nothing could be told; 130 Ctrl-C
+    ended the measuring, and what there was is shown.
     """
     from streamgauge.cli import _baseline, _comparison
 
@@ -84,7 +85,8 @@ def command(subjects: tuple[str, ...], **options: Any) -> int:
     if options["accept"]:
         raise click.UsageError("--accept writes a baseline: name it with --baseline FILE")
     if options["interleave"]:
-        return _comparison.finish(_alternated(subjects, options), options["json_file"])
+        comparison, interrupted = _alternated(subjects, options)
+        return _comparison.finish(comparison, options["json_file"], interrupted=interrupted)
     return _comparison.finish(_compared(subjects, options), options["json_file"])
 
 
@@ -104,8 +106,8 @@ def _compared(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
     return compare(*results, names=(base, new), figures=options["metrics"], method=method)
 
 
-def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Comparison:
-    """Measure both in turn, and compare their runs in pairs."""
+def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> tuple[Comparison, bool]:
+    """Measure both in turn, and compare their runs in pairs; and whether Ctrl-C ended that early."""
     from streamgauge.cli._bench_options import Live, key_of
     from streamgauge.instrument.alternate import alternate, parse_rival
     from streamgauge.instrument.load import Load
@@ -134,6 +136,7 @@ def _alternated(subjects: tuple[str, ...], options: dict[str, Any]) -> Compariso
     method = Method(smallest=options["smallest"], confidence=options["confidence"], seed=options["seed"], paired=True)
     names = f"{base.name} {base.path}", f"{new.name} {new.path}"
     notes = [note.removeprefix("both is ") for note in notes_of(result, result, ("both", "both"))]
-    return compare_targets(
+    comparison = compare_targets(
         [(base, new)], names=names, figures=options["metrics"], method=method, notes=list(dict.fromkeys(notes))
     )
+    return comparison, result.partial
