@@ -27,7 +27,8 @@ def load(path: Path) -> RunReport:
         raise StreamgaugeError(f"{path} is not JSON: {error}") from error
     if document.get("schema") != SCHEMA:
         raise StreamgaugeError(
-            f"{path} is no report of verdicts: its schema is {document.get('schema')!r}, not {SCHEMA!r}"
+            f"{path} is no report of verdicts (streamgauge client --json FILE): its schema is "
+            f"{document.get('schema', 'not named')!r}, not {SCHEMA!r}"
         )
     try:
         return RunReport(
