@@ -102,7 +102,7 @@ def test_nothing_to_merge() -> None:
     ("content", "message"),
     [
         ("{", "not JSON"),
-        ("[]", "schema is None"),
+        ("[]", "schema is 'not named'"),
         ('{"schema": "streamgauge.bench/1"}', "schema is 'streamgauge.bench/1'"),
         ('{"schema": "streamgauge.verdicts/1"}', "no whole report of verdicts: 'started'"),
         (
