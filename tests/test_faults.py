@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 
 import msgspec
 import pytest
@@ -218,11 +219,11 @@ def test_any_bytes(name: str, body: bytes) -> None:
 
 
 def test_empty_script() -> None:
-    """Every fault bears an answer without a body."""
+    """Every fault bears an answer without a body, such as one that another fault has made so."""
     for name, fault in all_faults().items():
-        for dialect in all_dialects():
+        for dialect, variant in product(all_dialects(), ("", *fault.variants)):
             if fault.fits(get_dialect(dialect)):
-                apply_faults(script(dialect=dialect), name)
+                apply_faults(script(dialect=dialect), f"{name}:{variant}" if variant else name)
 
 
 def test_effect_of_a_composition() -> None:

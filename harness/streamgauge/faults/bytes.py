@@ -50,10 +50,10 @@ def byte_by_byte(script: Script, argument: str) -> Script:
     expected=SAME,
 )
 def cut(script: Script, argument: str) -> Script:
-    """Raises ValueError where the position is not inside the body."""
+    """Raises ValueError where the position is not inside a body that there is."""
     body = script.body
     position = number(argument, len(body) // 2)
-    if not -len(body) <= position <= len(body):
+    if body and not -len(body) <= position <= len(body):
         raise ValueError(f"the body has {len(body)} bytes")
     return script.with_body([body[:position], body[position:]])
 
