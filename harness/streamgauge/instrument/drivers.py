@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, TypeAlias
 
 from streamgauge.chat import ChatRequest
 from streamgauge.errors import StreamgaugeError
@@ -27,6 +27,8 @@ GRACE = 2.0
 """Seconds that a library has to clean up behind a stream that was cancelled, before it is left behind."""
 
 Landed = Callable[[Flight], None]
+_Aloft: TypeAlias = dict[asyncio.Task[None], tuple[Flight, asyncio.Event]]
+"""Streams in the air, each with its flight and with what says that it is not waited for any more."""
 
 
 def fly_in_threads(
@@ -144,7 +146,7 @@ async def _fly_all(
     limits: Timeouts | None,
 ) -> None:
     waiting = iter(flights)
-    aloft: dict[asyncio.Task[None], tuple[Flight, asyncio.Event]] = {}
+    aloft: _Aloft = {}
 
     async def work() -> None:
         for flight in waiting:
@@ -163,18 +165,8 @@ async def _fly_all(
             flight.ended = flight.ended or time.monotonic()
             landed(flight)
 
-    async def supervise(patience: Timeouts) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(GLANCE)
-            for stream, (flight, over) in aloft.items():
-                if not flight.stalled and (why := flight.overdue(patience)):
-                    flight.stalled, flight.ended = why, time.monotonic()
-                    stream.cancel()
-                    loop.call_later(GRACE, over.set)  # a library may keep the cancellation to itself
-
     workers = [asyncio.create_task(work()) for _ in range(min(concurrency, len(flights)))]
-    supervisor = asyncio.create_task(supervise(limits)) if limits is not None else None
+    supervisor = asyncio.create_task(_supervise(aloft, limits)) if limits is not None else None
     try:
         await asyncio.gather(*workers)
     finally:
@@ -182,6 +174,18 @@ async def _fly_all(
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(*workers, *aloft, return_exceptions=True)
+
+
+async def _supervise(aloft: _Aloft, patience: Timeouts) -> None:
+    """Cancel the streams whose flight is overdue."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(GLANCE)
+        for stream, (flight, over) in aloft.items():
+            if not flight.stalled and (why := flight.overdue(patience)):
+                flight.stalled, flight.ended = why, time.monotonic()
+                stream.cancel()
+                loop.call_later(GRACE, over.set)  # a library may keep the cancellation to itself
 
 
 def _asked(flight: Flight) -> ChatRequest:

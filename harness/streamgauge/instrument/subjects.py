@@ -77,8 +77,10 @@ class LibrarySubject:
         return library_timeline(flight, claims_finish=self._claims_finish)
 
     def close(self) -> None:
-        self._provider.close()
-        self._runner.run(self._provider.aclose())
+        try:
+            self._provider.close()
+        finally:  # whatever a library makes of the one
+            self._runner.run(self._provider.aclose())
 
 
 class ProbeSubject:
