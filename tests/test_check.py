@@ -241,6 +241,19 @@ def test_a_refusal_that_leaving_out_does_not_mend(
     assert len(mount.requests) == 5
 
 
+def test_an_endpoint_that_streams_only_errors_is_no_quiet_success(
+    mounted: Callable[..., Mount], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gateway whose upstream fails answers 200 and an error to all: nothing of that is wrong, but it is said."""
+    body = CHAT.error_frame("no upstream for k-123456", "server_error") + b"data: [DONE]\n\n"
+    mount = mounted(answer(body, headers=STREAM))
+    main(["check", mount.base_url, "--model", "m", "--api-key", "k-123456"])
+    said = "".join(capsys.readouterr())
+    assert "answers the plain request with an error" in said
+    assert "no upstream for ***" in said
+    assert "k-123456" not in said
+
+
 def test_a_limit_that_has_no_newer_name_stays() -> None:
     """Anthropic requires max_tokens: a refusal that names it is about its value."""
     request = probes(get_dialect("anthropic-messages"), "m")[0].request

@@ -24,7 +24,9 @@ from streamgauge.transport import (
     fetch,
     fetch_json,
     is_loopback,
+    masked,
     outgoing,
+    secrets_in,
     trust,
     unreachable,
 )
@@ -44,13 +46,17 @@ def exchanges(
 
     All of one run are each other's `siblings`, by name; a twin's name has `.twin` behind it, and the exchange whose
     twin it is knows it as `non-stream` too. Where the first request, the plain one, is refused because of a setting
-    that the refusal names, as a seed, all are sent without it: `told` is called with the words that say so.
+    that the refusal names, as a seed, all are sent without it: `told` is called with the words that say so, and with
+    those of an error that the plain request's answer holds.
     Raises BackendError where nothing answers, and where the plain request, which is the first, shows that this is no
     endpoint of the dialect: it says what to do.
     """
     siblings: dict[str, Exchange] = {}
     fitting, answer = _fitting(target, wanted or probes(target.dialect, target.model), told)
     require_endpoint(target, answer)
+    if errors := Exchange(target.dialect, answer).message.errors:
+        said = masked(errors[0].message, *secrets_in(target.headers), target.api_key)
+        told(f"it answers the plain request with an error, so that little of it can be judged: {said[:200]}")
     for number, probe in enumerate(fitting):
         trace = _send(target, probe) if number else answer
         reference = None
