@@ -61,6 +61,13 @@ def test_a_recording_by_its_case(capsys: pytest.CaptureFixture[str]) -> None:
     assert "openai-chat/plain-text" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["F-A09", "f-a09", "bom"])
+def test_a_fault_by_its_id(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The list shows ids first, so that they are what is typed."""
+    assert main(["faults", name]) == 0
+    assert "bom" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_a_missing_library_shows_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

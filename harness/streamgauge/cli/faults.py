@@ -15,8 +15,10 @@ from streamgauge.registry import all_dialects, pick
 @click.argument("name", required=False)
 @json_option
 def command(name: str | None, json_file: str | None) -> int:
-    """List the faults, or explain the one of this NAME."""
-    chosen = [pick("fault", all_faults(), name)] if name else sorted(all_faults().values(), key=lambda f: f.id)
+    """List the faults, or explain the one of this NAME (or id, as the list has it)."""
+    ids = {f.id.casefold(): f.name for f in all_faults().values()}
+    every = sorted(all_faults().values(), key=lambda f: f.id)
+    chosen = [pick("fault", all_faults(), ids.get(name.casefold(), name))] if name else every
     if json_file:
         values = [_value(f) for f in chosen]
         write_json(json_file, values[0] if name else values)

@@ -14,6 +14,7 @@ from streamgauge.engine import judge
 from streamgauge.events import NO_SPAN, Span
 from streamgauge.faults import apply_faults
 from streamgauge.ideal import ideal
+from streamgauge.message import to_dict
 from streamgauge.recordings import get_recording, shipped
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.report.text import visible
@@ -217,4 +218,4 @@ def _around(example: Example) -> Iterator[str]:
     if example.ended != "eof":
         yield f"ended    {example.ended}"
     if example.reference is not None:
-        yield f"twin     {example.reference}"
+        yield f"twin     {json.dumps(to_dict(example.reference), ensure_ascii=False)}"
