@@ -141,7 +141,7 @@ def _wants_stream(exchange: Exchange) -> bool:
         "https://github.com/praxis-proxy/ai/issues/1005",
         "https://github.com/Helicone/helicone/issues/4678",
         "https://github.com/vercel/ai/issues/10653",
-        "FACTS: vllm-router sends a 400 as text/event-stream",
+        "seen: vllm-router sends a 400 as text/event-stream",
     ),
     good=Example(
         body='{"error":{"message":"no such model","type":"invalid_request_error","param":null,"code":"m"}}',
