@@ -14,9 +14,11 @@ import pytest
 from streamgauge.cli import main
 from streamgauge.mutants import Edit, Operator, all_operators, get_operator, operator
 from streamgauge.mutants.engine import Subject, judge, mutants, run, streams_of
+from streamgauge.mutants.flow import Flow
 from streamgauge.mutants.outcomes import MutationReport, difference
 from streamgauge.mutants.stream import Stream
 from streamgauge.recordings import get_recording, shipped
+from streamgauge.registry import defined, get_dialect
 from streamgauge.rules import Exchange, Finding, rulebook
 
 DIALECTS = sorted({recording.dialect for recording in shipped().values()})
@@ -73,6 +75,23 @@ def test_operator_is_declared(used: Operator) -> None:
     assert subject.stream.pieces == pieces
     if used.effect == "harmless":
         assert not used.noticed_by
+
+
+def test_flows_name_what_there_is() -> None:
+    """What a dialect's flow says of operators and rules is of operators and rules that there are."""
+    flows = [flow for _, flow in defined("streamgauge.mutants", Flow)]
+    assert {name for flow in flows for name in flow.applies} == set(DIALECTS)
+    for flow in flows:
+        assert set(flow.notices) <= set(all_operators())
+        fitting = {r.id for r in rulebook().values() if any(r.fits(get_dialect(name)) for name in flow.applies)}
+        assert {rule for rules in flow.notices.values() for rule in rules} <= SERVER & fitting
+
+
+def test_a_file_is_only_its_body() -> None:
+    """Of a bare stream nothing is known but the bytes: no rule that needs more has anything to say."""
+    bare = stream("openai-chat/plain-text").but(bare=True)
+    assert (bare.exchange.trace.status, bare.exchange.trace.headers, bare.exchange.reference) == (None, None, None)
+    assert bare.exchange.body == stream("openai-chat/plain-text").body
 
 
 @pytest.mark.slow

@@ -33,6 +33,11 @@ FLOW = Flow(
     cut=("ANT-008", "ERR-001"),
     stray=("ANT-001",),
     done=("ANT-012",),
+    notices={
+        **dict.fromkeys(("lost-name", "other-name", "other-type"), ("ANT-001",)),
+        **dict.fromkeys(("lost-fragment", "doubled-fragment"), ("ANT-006",)),
+        **dict.fromkeys(("wrong-usage", "lost-usage"), ("USE-006",)),
+    },
 )
 
 EVENTS = Schema(

@@ -11,13 +11,10 @@ from streamgauge.events import End
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import frames_of
 from streamgauge.mutants.equivalence import unjudgeable
-from streamgauge.mutants.flow import behind, done, right, stray
+from streamgauge.mutants.flow import behind, done, own, right, stray
 from streamgauge.mutants.members import event_name
 from streamgauge.mutants.stream import Piece, Stream
 
-NAMED = ("anthropic-messages", "openai-responses", "cohere-chat")
-"""Dialects whose events have a name and a type that agree."""
-EQUAL = ("ANT-001", "OAR-001", "COH-001")
 NO_STREAM = ("HTTP-004",)
 """Without its only event an answer is no stream."""
 NO_OPS = ("ping",)
@@ -63,26 +60,30 @@ def behind_the_end(stream: Stream) -> Iterator[Edit]:
             yield Edit(f"frame {number} again", made, behind(stream), event_name(stream, number))
 
 
-@operator("lost-name", "An event without its name", applies=NAMED, noticed_by=EQUAL)
+# Only where the dialect's flow names rules for it: its events have a name and a type that agree.
+
+
+@operator("lost-name", "An event without its name", applies=("sse",))
 def lost_name(stream: Stream) -> Iterator[Edit]:
-    for number, piece in enumerate(stream.pieces):
+    for number, piece in enumerate(stream.pieces if own(stream, "lost-name") else ()):
         if piece.name and piece.value is not None:
             bare = Piece(piece.raw[piece.raw.index(b"data:") :], piece.value)
             yield Edit(f"frame {number} {piece.name}", partial(stream.instead, number, bare), group=piece.name)
 
 
-@operator("other-name", "An event under another event's name", applies=NAMED, noticed_by=EQUAL)
+@operator("other-name", "An event under another event's name", applies=("sse",))
 def other_name(stream: Stream) -> Iterator[Edit]:
-    for one, other in pairwise(n for n, piece in enumerate(stream.pieces) if piece.name):
+    named = [n for n, piece in enumerate(stream.pieces) if piece.name and own(stream, "other-name")]
+    for one, other in pairwise(named):
         piece, name = stream.pieces[one], stream.pieces[other].name
         if piece.name != name:
             made = Piece(piece.raw.replace(piece.name.encode(), name.encode(), 1), piece.value, name)
             yield Edit(f"frame {one} {piece.name}: {name}", partial(stream.instead, one, made), group=piece.name)
 
 
-@operator("other-type", "An event's type is not its name", applies=NAMED, noticed_by=EQUAL)
+@operator("other-type", "An event's type is not its name", applies=("sse",))
 def other_type(stream: Stream) -> Iterator[Edit]:
-    for number, value in stream.objects:
+    for number, value in stream.objects if own(stream, "other-type") else ():
         if isinstance(value.get("type"), str) and stream.pieces[number].name:
             for word in ("message", f"{value['type']}_2", value["type"].replace("_", "-").replace("-d", "_d")):
                 if word != value["type"]:

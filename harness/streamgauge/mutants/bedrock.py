@@ -41,6 +41,11 @@ FLOW = Flow(
     behind=("BRK-003", "BRK-016"),
     cut=("BRK-003", "BRK-016", "BRK-019"),
     stray=("BRK-003", "BRK-012", "BRK-013", "BRK-017", "BRK-007", "BRK-005", "ERR-009"),
+    notices={
+        **dict.fromkeys(("lost-other-member", "retyped-other-member"), ("BRK-016", "BRK-017")),
+        "impossible-count": ("BRK-017",),
+        "lost-usage": ("BRK-003",),
+    },
 )
 """A chunk's payload is a Claude model's event, or another model's part of an answer, whose last one states the rest."""
 

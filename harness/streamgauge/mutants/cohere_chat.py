@@ -34,6 +34,11 @@ FLOW = Flow(
     behind=("COH-001",),
     cut=("COH-001", "ERR-001"),
     stray=("COH-001",),
+    notices={
+        **dict.fromkeys(("lost-name", "other-name", "other-type"), ("COH-001",)),
+        "other-reason": ("COH-013", "COH-007"),
+        "lost-usage": ("COH-002",),
+    },
 )
 
 EVENTS = Schema(

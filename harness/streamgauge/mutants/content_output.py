@@ -9,7 +9,7 @@ from streamgauge.events import OUTPUT, Finish
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import frames_of
 from streamgauge.mutants.equivalence import unjudgeable
-from streamgauge.mutants.flow import ORDER, SAID, right
+from streamgauge.mutants.flow import SAID, right
 from streamgauge.mutants.stream import Stream
 
 ALL = ("all",)
@@ -55,7 +55,7 @@ def _without_output(stream: Stream) -> Stream:
     return stream.with_pieces(p for n, p in enumerate(stream.pieces) if n not in lost)
 
 
-@operator("empty-answer", "All output is missing", applies=ALL, noticed_by=(*SAID, *ORDER), equivalent=unjudgeable)
+@operator("empty-answer", "All output is missing", applies=ALL, noticed_by=SAID, equivalent=unjudgeable)
 def empty_answer(stream: Stream) -> Iterator[Edit]:
     if set(frames_of(stream, *OUTPUT)) - set(frames_of(stream, Finish)):
         yield Edit("all of it", partial(_without_output, stream))

@@ -17,7 +17,6 @@ from streamgauge.events import ReasoningDelta, RefusalDelta, TextDelta
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import Place, always, places, put
 from streamgauge.mutants.equivalence import stop_stays, unjudgeable
-from streamgauge.mutants.flow import ORDER
 from streamgauge.mutants.stream import Piece, Stream
 from streamgauge.wire import members
 
@@ -43,7 +42,7 @@ def _edits(stream: Stream, found: Iterator[Place[Any]], what: str, change: Calla
     "lost-character",
     "A character of a text is missing",
     applies=ALL,
-    noticed_by=(*TEXT, *ORDER),
+    noticed_by=TEXT,
     equivalent=unjudgeable,
 )
 def lost_character(stream: Stream) -> Iterator[Edit]:
@@ -55,7 +54,7 @@ def lost_character(stream: Stream) -> Iterator[Edit]:
     "stripped-space",
     "White space around a delta is stripped",
     applies=ALL,
-    noticed_by=(*TEXT, *ORDER),
+    noticed_by=TEXT,
     equivalent=unjudgeable,
 )
 def stripped_space(stream: Stream) -> Iterator[Edit]:
@@ -79,7 +78,7 @@ GARBLED: dict[str, Callable[[str], str]] = {
     "garbled-text",
     "A text in another spelling",
     applies=ALL,
-    noticed_by=(*TEXT, "SSE-007", *ORDER),
+    noticed_by=(*TEXT, "SSE-007"),
     equivalent=unjudgeable,
 )
 def garbled_text(stream: Stream) -> Iterator[Edit]:
@@ -146,7 +145,7 @@ def invalid_byte(stream: Stream) -> Iterator[Edit]:
     "snapshots",
     "Each text delta holds all of the text so far",
     applies=ALL,
-    noticed_by=("SEQ-008", "OLL-008", *TEXT, *ORDER),
+    noticed_by=TEXT,
     equivalent=unjudgeable,
 )
 def snapshots(stream: Stream) -> Iterator[Edit]:
@@ -167,7 +166,7 @@ def _snapshots(stream: Stream, found: list[Place[TextDelta]]) -> Stream:
     "answer-again",
     "The last text delta holds all of the text again",
     applies=ALL,
-    noticed_by=("SEQ-008", "OLL-008", *TEXT, *ORDER),
+    noticed_by=TEXT,
     equivalent=unjudgeable,
 )
 def answer_again(stream: Stream) -> Iterator[Edit]:

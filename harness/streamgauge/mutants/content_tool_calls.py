@@ -9,7 +9,6 @@ from typing import Any
 from streamgauge.events import ToolCallDelta
 from streamgauge.mutants import Edit, operator
 from streamgauge.mutants._places import Place, get, leaves, places, put, shown
-from streamgauge.mutants.flow import ORDER
 from streamgauge.mutants.stream import Stream
 
 ALL = ("all",)
@@ -20,7 +19,7 @@ CALLS = ("AGG-002",)
     "lost-fragment",
     "A part of a tool call's arguments is missing",
     applies=ALL,
-    noticed_by=(*CALLS, *ORDER, "OAC-020", "ANT-006", "OLL-005", "GEM-008"),
+    noticed_by=CALLS,
 )
 def lost_fragment(stream: Stream) -> Iterator[Edit]:
     for change, what in ((lambda said: said[1:], "the first"), (lambda said: said[:-1], "the last")):
@@ -46,7 +45,7 @@ def _of_text(change: Callable[[str], str], value: Any) -> Any:
     "doubled-fragment",
     "A part of a tool call's arguments twice",
     applies=ALL,
-    noticed_by=(*CALLS, *ORDER, "OAC-020", "ANT-006"),
+    noticed_by=CALLS,
 )
 def doubled_fragment(stream: Stream) -> Iterator[Edit]:
     for place in _arguments(stream):

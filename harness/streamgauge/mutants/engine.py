@@ -12,6 +12,7 @@ from itertools import islice
 from streamgauge.engine import MOST_FINDINGS
 from streamgauge.errors import StreamgaugeError
 from streamgauge.mutants import Edit, Operator, all_operators, get_operator
+from streamgauge.mutants.flow import own
 from streamgauge.mutants.outcomes import BAD, Fate, Mutant, MutationReport, difference
 from streamgauge.mutants.stream import Stream
 from streamgauge.recordings import Recording, shipped
@@ -146,7 +147,8 @@ def _sample(edits: list[Edit], positions: int, seed: str) -> list[Edit]:
 def judge(subject: Subject, operator: Operator, edit: Edit) -> Mutant:
     """Make one mutant, and say what became of it: the declared rules are asked first."""
     after = edit.make()
-    expected = tuple(n for n in edit.noticed_by or operator.noticed_by if n in subject.rules)
+    named = (*(edit.noticed_by or operator.noticed_by), *own(subject.stream, operator.name))
+    expected = tuple(n for n in dict.fromkeys(named) if n in subject.rules)
     reason = ""
     noticed: tuple[str, ...] = ()
     fate: Fate

@@ -17,8 +17,6 @@ from streamgauge.registry import defined
 DONE = "[DONE]"
 SAID = ("AGG-001", "AGG-002")
 """Output that is lost, doubled or moved is an answer like any other: only the non-streaming one tells."""
-ORDER = ("OAR-003", "OAR-011")
-"""Rules of a dialect that numbers its events, or repeats at the end what it said."""
 KINDS: tuple[tuple[str, tuple[type[Event], ...]], ...] = (
     ("error", (StreamError,)),
     ("finish", (Finish,)),
@@ -36,7 +34,8 @@ class Flow:
     kinds: by an event's type; where events have none, by what they say (the names in KINDS), by `[DONE]`, and "" for
     what says nothing. behind: of any event behind the last one. cut: of a stream that ends too early. stray: of an
     empty JSON object as an event. done: of `[DONE]` behind the last event, in a dialect that forbids it. numbered: of
-    any event, in a dialect that numbers them.
+    any event, in a dialect that numbers them. notices: by an operator of every dialect, the rules of this one of which
+    one must notice what it does, beside those that the operator names itself.
     """
 
     applies: tuple[str, ...]
@@ -46,6 +45,7 @@ class Flow:
     stray: tuple[str, ...] = field(default=())
     done: tuple[str, ...] = field(default=())
     numbered: tuple[str, ...] = field(default=())
+    notices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @cache
@@ -77,6 +77,11 @@ def right(stream: Stream, *numbers: int) -> tuple[str, ...]:
             for kind in kinds_of(stream, number):
                 found |= dict.fromkeys((*flow.kinds.get(kind, ()), *flow.numbered))
     return tuple(found)
+
+
+def own(stream: Stream, operator: str) -> tuple[str, ...]:
+    """The rules of this stream's dialect that must notice what an operator of every dialect does."""
+    return tuple(rule for flow in flows_of(stream) for rule in flow.notices.get(operator, ()))
 
 
 def behind(stream: Stream) -> tuple[str, ...]:

@@ -31,6 +31,12 @@ FLOW = Flow(
     cut=("GEM-004", "GEM-001", "ERR-001", "AGG-004"),
     stray=("GEM-002",),
     done=("GEM-007", "GEM-001"),
+    notices={
+        **dict.fromkeys(("lost-data-prefix", "text-in-the-stream", "wrong-content-type"), ("GEM-001",)),
+        "lost-fragment": ("GEM-008",),
+        "wrong-usage": ("GEM-009",),
+        "no-stream": ("GEM-002",),
+    },
 )
 
 RESPONSE = Schema(

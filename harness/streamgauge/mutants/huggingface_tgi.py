@@ -29,6 +29,9 @@ FLOW = Flow(
     cut=("TGI-003", "ERR-001"),
     stray=("TGI-001",),
     done=("TGI-003",),
+    notices={
+        "impossible-count": ("TGI-005",),
+    },
 )
 
 TOKEN = {"id": "number", "text": "string", "logprob": "number|null", "special": "boolean"}

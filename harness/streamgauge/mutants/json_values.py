@@ -13,7 +13,7 @@ from streamgauge.mutants._places import leaves, put, shown
 from streamgauge.mutants.stream import Stream, dumps
 
 ALL = ("all",)
-JSON = ("JSON-001", "OLL-001")
+JSON = ("JSON-001",)
 ARRAY = (*JSON, "GEM-001", "GEM-004", "ERR-001", "AGG-004")
 """In an array a broken element breaks the array: what follows it can't be told."""
 

@@ -25,6 +25,14 @@ FLOW = Flow(
     cut=("OLL-002", "ERR-001"),
     stray=("OLL-002",),
     done=("OLL-001",),
+    notices={
+        **dict.fromkeys(("snapshots", "answer-again"), ("OLL-008",)),
+        **dict.fromkeys(("wrong-usage", "impossible-count", "lost-usage"), ("USE-010",)),
+        **dict.fromkeys(("broken-json", "not-an-object", "not-a-number"), ("OLL-001",)),
+        **dict.fromkeys(("no-stream", "error-as-success"), ("HTTP-002", "OLL-001")),
+        "wrong-content-type": ("HTTP-002",),
+        "lost-fragment": ("OLL-005",),
+    },
 )
 
 LINES = Schema(

@@ -25,6 +25,11 @@ FLOW = Flow(
     behind=("SEQ-006",),
     cut=("SEQ-006", "ERR-001", "ERR-002"),
     stray=("OAC-001",),
+    notices={
+        **dict.fromkeys(("snapshots", "answer-again"), ("SEQ-008",)),
+        "wrong-usage": ("USE-004",),
+        "lost-usage": ("USE-001",),
+    },
 )
 
 CHUNK = Schema(

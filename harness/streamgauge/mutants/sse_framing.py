@@ -50,9 +50,7 @@ def lines_run_together(stream: Stream) -> Iterator[Edit]:
     yield from _each(stream, lambda raw: raw.rstrip(b"\r\n"))
 
 
-@operator(
-    "lost-data-prefix", "A bare JSON line, without its field name", applies=SSE, noticed_by=("SSE-021", "GEM-001")
-)
+@operator("lost-data-prefix", "A bare JSON line, without its field name", applies=SSE, noticed_by=("SSE-021",))
 def lost_data_prefix(stream: Stream) -> Iterator[Edit]:
     yield from _each(stream, lambda raw: raw.replace(b"data: ", b"", 1))
 
@@ -84,7 +82,7 @@ def bom_in_the_middle(stream: Stream) -> Iterator[Edit]:
     "text-in-the-stream",
     "A line that is no field: a proxy's message, a page, a log line",
     applies=SSE,
-    noticed_by=("SSE-021", "GEM-001"),
+    noticed_by=("SSE-021",),
 )
 def text_in_the_stream(stream: Stream) -> Iterator[Edit]:
     yield from _inserted(

@@ -32,7 +32,7 @@ def _header(stream: Stream, name: str, value: str | None) -> Stream:
     "wrong-content-type",
     "The media type of something else, or none",
     applies=("all",),
-    noticed_by=("HTTP-001", "HTTP-002", "HTTP-019", "GEM-001"),
+    noticed_by=("HTTP-001", "HTTP-019"),
 )
 def wrong_content_type(stream: Stream) -> Iterator[Edit]:
     for kind in ("text/plain", "text/html; charset=utf-8", "application/octet-stream", *DOCUMENTED.values(), None):
@@ -93,7 +93,7 @@ def wrong_length(stream: Stream) -> Iterator[Edit]:
     "no-stream",
     "One JSON body, a page, or nothing, where a stream was asked for",
     applies=("all",),
-    noticed_by=("HTTP-004", "HTTP-012", "HTTP-002", "OLL-001", "BRK-001", "GEM-002"),
+    noticed_by=("HTTP-004", "HTTP-012", "BRK-001"),
     equivalent=unasked,
 )
 def no_stream(stream: Stream) -> Iterator[Edit]:
@@ -138,7 +138,7 @@ def no_retry_after(stream: Stream) -> Iterator[Edit]:
     "error-as-success",
     "A refusal of the request with the status 200: as the body, or as the only event",
     applies=("all",),
-    noticed_by=("HTTP-012", "HTTP-002", "OLL-001", "BRK-001", "HTTP-004"),
+    noticed_by=("HTTP-012", "BRK-001", "HTTP-004"),
 )
 def error_as_success(stream: Stream) -> Iterator[Edit]:
     body = stream.dialect.error_body(400, "no such model")

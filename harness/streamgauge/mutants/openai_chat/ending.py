@@ -33,6 +33,13 @@ FLOW = Flow(
     behind=("SEQ-006",),
     cut=("SEQ-006", "ERR-001", "ERR-002"),
     stray=("OAC-001",),
+    notices={
+        **dict.fromkeys(("snapshots", "answer-again"), ("SEQ-008",)),
+        **dict.fromkeys(("lost-fragment", "doubled-fragment"), ("OAC-020",)),
+        "other-reason": ("SEQ-005",),
+        "wrong-usage": ("USE-004",),
+        "lost-usage": ("USE-001",),
+    },
 )
 
 

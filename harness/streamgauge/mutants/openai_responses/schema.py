@@ -22,6 +22,8 @@ from streamgauge.mutants.openai_responses._events import (
     WITH_RESPONSE,
 )
 
+AGAIN = ("OAR-003", "OAR-011")
+"""Events are numbered, and what was said is repeated at the end."""
 FLOW = Flow(
     applies=RESPONSES,
     kinds={
@@ -33,6 +35,14 @@ FLOW = Flow(
     cut=("OAR-005", "ERR-001", "ERR-007"),
     stray=("OAR-001",),
     numbered=("OAR-003",),
+    notices={
+        **dict.fromkeys(("lost-name", "other-name", "other-type"), ("OAR-001",)),
+        **dict.fromkeys(("empty-answer", "lost-character", "stripped-space", "garbled-text"), AGAIN),
+        **dict.fromkeys(("snapshots", "answer-again", "lost-fragment", "doubled-fragment"), AGAIN),
+        "other-reason": ("OAR-017",),
+        "wrong-usage": ("USE-009", "USE-014"),
+        "lost-usage": ("USE-009", *AGAIN),
+    },
 )
 """Each event has a number, by which clients are to tell that one is lost, doubled or moved."""
 OPEN_FLOW = Flow(applies=OPEN, kinds={"[DONE]": ("OAR-006",)}, behind=("OAR-006",), cut=("OAR-006",))
