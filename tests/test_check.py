@@ -501,6 +501,27 @@ def test_both_framings_are_asked_for(mounted: Callable[..., Mount], tmp_path: Pa
     assert "a-key-in-the-url" not in report.read_text()
 
 
+@pytest.mark.parametrize(
+    ("query", "whole", "verdicts"),
+    [
+        ("", True, {"plain": "fail", "no-query": "non-strict"}),
+        ("", False, {"plain": "fail", "no-query": "pass"}),
+        ("alt=sse", False, {"plain": "pass", "no-query": "non-strict"}),
+    ],
+)
+def test_the_framing_that_was_asked_for(
+    mounted: Callable[..., Mount], tmp_path: Path, query: str, whole: bool, verdicts: dict[str, str]
+) -> None:
+    """A server that doesn't look at alt=sse answers in one framing whatever was asked, or with one object."""
+    method = ":generateContent" if whole else ":streamGenerateContent"
+    mount = mounted(lambda r: gemini_server(dataclasses.replace(r, path=f"/models/m{method}?{query}")))
+    report = tmp_path / "out.json"
+    words = ["--dialect", GEMINI.name, "--model", "m", "--json", str(report)]
+    assert main(["check", f"{mount.url}/v1beta", *words]) == ("fail" in verdicts.values())
+    found = outcomes(report, "GEM-001")
+    assert {case: found[case] for case in verdicts} == verdicts
+
+
 def test_what_was_answered_is_kept(
     mounted: Callable[..., Mount], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

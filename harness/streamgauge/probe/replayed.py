@@ -24,4 +24,4 @@ def plays_by_heart(exchanges: Iterable[Exchange]) -> bool:
 
 def without_requests(exchanges: Iterable[Exchange]) -> list[Exchange]:
     """The same exchanges, of which nobody knows any more what was asked."""
-    return [replace(e, trace=replace(e.trace, request=None)) for e in exchanges]
+    return [replace(e, trace=replace(e.trace, request=None), asked="") for e in exchanges]

@@ -75,7 +75,8 @@ def exchanges(
             own["non-stream"] = _kept(siblings, whole)
             yield own["non-stream"]
         related = ChainMap(own, siblings)
-        yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name))
+        asked = _asked(target.dialect, probe)
+        yield _kept(siblings, Exchange(target.dialect, trace, reference, related, probe.name, asked=asked))
     if wanted is None and _may_speak_http2(target):
         yield _over_http2(target, fitting[0].request, siblings)
 
@@ -92,6 +93,11 @@ def _fitting(target: Target, wanted: tuple[Probe, ...], told: Callable[[str], No
 
 def _may_speak_http2(target: Target) -> bool:
     return target.base_url.lower().startswith("https://") and find_spec("h2") is not None
+
+
+def _asked(dialect: Dialect, probe: Probe) -> str:
+    """The framing that a probe's URL asks for, of a dialect that has more than one."""
+    return (dialect.other_framings[0] if probe.bare else dialect.framing) if dialect.other_framings else ""
 
 
 def _over_http2(target: Target, plain: ChatRequest, siblings: dict[str, Exchange]) -> Exchange:

@@ -44,6 +44,7 @@ class Exchange:
     `reference` is the message of the non-streaming twin of the same request, where there is one.
     `siblings` are other exchanges with the same subject (by the name of the request that was sent).
     `streams` is False for an answer that was asked for whole: not every dialect says so in the body of its request.
+    `asked` is the framing that the request's URL asked for, where a dialect has more than one, "" where nobody knows.
     """
 
     dialect: Dialect
@@ -52,6 +53,7 @@ class Exchange:
     siblings: Mapping[str, Exchange] = field(default_factory=dict)
     case: str = ""
     streams: bool = True
+    asked: str = ""
 
     @cached_property
     def body(self) -> bytes:

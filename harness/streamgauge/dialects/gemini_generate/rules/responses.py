@@ -28,9 +28,10 @@ NAMES = {"sse": "server-sent events", "json-array": "one JSON array"}
     basis="vendor-doc",
     source='Google, System parameters (https://cloud.google.com/apis/docs/system-parameters): alt is the "Alternative '
     'response format. Supported values are json (default), media, proto, sse (JSON streams)."; RFC 9110 8.3: '
-    'Content-Type "indicates the media type of the associated representation". The URL is not known to a rule, so that '
-    "the body is compared with its Content-Type. That the default is an array is practice: another JSON text, and "
-    "another Content-Type than application/json, count as non-strict",
+    'Content-Type "indicates the media type of the associated representation". The URL is known to `check` of an '
+    "endpoint alone: elsewhere the body is compared with its Content-Type. That the default is an array is practice: "
+    "events where none were asked for, another JSON text, and another Content-Type than application/json, count as "
+    "non-strict",
     applies=APPLIES,
     known=(
         "https://github.com/ankit373/hydra/issues/855",
@@ -43,6 +44,11 @@ def framing_as_declared(exchange: Exchange) -> Iterator[Finding]:
     """With alt=sse the body is text/event-stream; without it one JSON array streamed element by element."""
     answered(exchange)
     view(exchange)
+    if exchange.asked not in ("", exchange.framing) and exchange.message.ended != "error":
+        due = f"{NAMES[exchange.asked]}, as the URL has {'alt=sse' if exchange.asked == 'sse' else 'no alt=sse'}"
+        got = "JSON" if exchange.framing == "json-array" else NAMES[exchange.framing]
+        yield Finding(due, got, (0, min(80, len(exchange.body))), mild=exchange.asked != "sse")
+        return
     if exchange.framing == "json-array":
         whole(exchange)
         value = as_json(exchange)
