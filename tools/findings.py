@@ -1,7 +1,7 @@
 """Makes the pages of `reports/findings/` from conformance reports, and runs their reproducers.
 
     python tools/findings.py reports/conformance.json ...   # a page for each defect of a library that is installed here
-    python tools/findings.py --servers                      # a page for each defect of llama.cpp's server
+    python tools/findings.py --servers                      # ... of llama.cpp's server, and of LiteLLM as a gateway
     python tools/findings.py --verify [NAME...]             # run each reproducer twice, and the command of its page
 
 A page is made where the matrix says `fail` (or `non-strict`, where no standard forbids a crash) and `findings_data.py`
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from findings_pages import PAGES, make, make_server, write_index
+from findings_pages import PAGES, make, make_gateways, make_server, write_index
 from findings_verify import verify
 
 
@@ -35,7 +35,7 @@ def main() -> int:
         arguments.error("name a report, or say --servers, --index or --verify")
     failed = sum(make(json.loads(Path(name).read_text(encoding="utf-8"))) for name in asked.names)
     if asked.servers:
-        failed += make_server()
+        failed += make_server() + make_gateways()
     print(f"{write_index()} pages in {PAGES}")
     return 1 if failed else 0
 

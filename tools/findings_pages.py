@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import findings_gateways as gateways
 from findings_data import DEFECTS, NOT_FINDINGS, REPORTED, Defect, Reply
 from findings_libraries import LIBRARIES, Library
 from findings_servers import DIALECT, DISTRIBUTION, HOME, PROJECT, SERVER_DEFECTS
@@ -81,6 +82,9 @@ def installed(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return ""
+
+
+CELL = "The cell of the matrix alone"
 
 
 def make(report: dict[str, Any]) -> int:
@@ -160,7 +164,9 @@ def _facts(project: str, home: str, distribution: str, severity: str) -> list[tu
     ]
 
 
-def _page(facts: list[tuple[str, str]], defect: Any, module: str, program: str, got: str, command: str) -> str:
+def _page(
+    facts: list[tuple[str, str]], defect: Any, module: str, program: str, got: str, command: str, lead: str = CELL
+) -> str:
     """One page, ready to be sent upstream."""
     table = "\n".join(f"| {name} | {value} |" for name, value in facts)
     return f"""# {facts[1][1]}: {defect.title}
@@ -189,7 +195,7 @@ It prints:
 {got}
 ```
 
-The cell of the matrix alone: `{command}`
+{lead}: `{command}`
 """
 
 
@@ -212,6 +218,26 @@ def make_server() -> int:
             facts += [("model", model), ("rule", f"{rule.id}, {rule.title}"), ("source", defect.source)]
             command = f"streamgauge check http://127.0.0.1:8080/v1 --dialect {DIALECT} --rule {defect.rule}"
             text = _page(facts, defect, path.name, defect.program, got, command)
+            path.with_suffix(".md").write_text(text, encoding="utf-8")
+    return failed
+
+
+def make_gateways() -> int:
+    """Write each page of a gateway's defect that its reproducer shows here."""
+    failed = 0
+    for defect in gateways.GATEWAY_DEFECTS:
+        path = PAGES / f"{gateways.DISTRIBUTION}-{defect.slug}.py"
+        if not installed(gateways.DISTRIBUTION):
+            print(f"not here: {path.stem} needs {gateways.DISTRIBUTION}")
+            continue
+        got = _shown(path, defect.program, lambda out, lacks=defect.lacks: lacks in out)
+        failed += not got
+        if got:
+            rule = get_rule(defect.rule)
+            facts = _facts(gateways.PROJECT, gateways.HOME, gateways.DISTRIBUTION, defect.severity)
+            facts += [("rule", f"{rule.id}, {rule.title}"), ("source", defect.source)]
+            command = f"streamgauge check - --dialect {defect.dialect} --rule {defect.rule}"
+            text = _page(facts, defect, path.name, defect.program, got, command, "The rule alone, on what it prints")
             path.with_suffix(".md").write_text(text, encoding="utf-8")
     return failed
 

@@ -47,21 +47,21 @@ def _judge(path: Path) -> tuple[str, str]:
         if f"\n```\n{got}\n```\n" not in page:
             return "CHANGED", f"it prints {got!r}"
     wanted = re.match(r"fail|non-strict", field(page, "in the matrix"))
-    found = _verdicts(page)
+    found = _verdicts(page, got)
     if not found & ({wanted[0]} if wanted else {"fail", "non-strict"}):
         return "CHANGED", f"the command of the page says {', '.join(sorted(found)) or 'nothing'}"
     here = installed(distribution)
     return "holds", "" if here == release else f"in {here}, too"
 
 
-def _verdicts(page: str) -> set[str]:
-    """What the command of a page says, run by this Python."""
-    command = re.search(r"(?m)^The cell of the matrix alone: `streamgauge (.*)`$", page)
+def _verdicts(page: str, printed: str) -> set[str]:
+    """What the command of a page says, run by this Python, with what the program printed on its standard input."""
+    command = re.search(r"(?m)^The (?:cell of the matrix|rule) alone.*: `streamgauge (.*)`$", page)
     words = shlex.split(command[1]) if command else []
     with _address(ADDRESS in words) as address:
         asked = [address if word == ADDRESS else word for word in words]
         program = [sys.executable, "-m", "streamgauge", *asked, "--json", "-"]
-        done = subprocess.run(program, capture_output=True, timeout=300, check=False)
+        done = subprocess.run(program, input=printed.encode() + b"\n\n", capture_output=True, timeout=300, check=False)
     try:
         return {verdict["verdict"] for verdict in json.loads(done.stdout)["verdicts"]}
     except ValueError:
