@@ -30,11 +30,6 @@ def _ollama(message: bytes) -> bytes:
     )
 
 
-def _call(city: bytes) -> bytes:
-    return b'{"function":{"name":"weather","arguments":{"city":"%b"}}}' % city
-
-
-CALLS = _ollama(b'"content":"","tool_calls":[%b,%b]' % (_call(b"Paris"), _call(b"Tokyo"))) + OLLAMA_END
 TEXTS = _ollama(b'"content":"Hel"') + _ollama(b'"content":"lo"') + OLLAMA_END
 
 
@@ -66,32 +61,6 @@ HOME = "https://github.com/BerriAI/litellm"
 DISTRIBUTION = "litellm"
 
 GATEWAY_DEFECTS = (
-    GatewayDefect(
-        "ANT-006",
-        "anthropic-messages",
-        "messages-parallel-calls-are-one-block",
-        "two tool calls of Ollama's or Gemini's are one tool_use block of /v1/messages",
-        "high: one call is lost, and the other one's arguments are no JSON",
-        "Ollama answers with two tool calls in one object, which is how it and Gemini send them. Where the caller asks "
-        "in the words of Anthropic's Messages API, as Claude Code asks the proxy, there is one tool_use block, whose "
-        "partial_json is the arguments of both, one behind the other.",
-        "Anthropic's clients parse the joined partial_json when the block stops, and fail; who mends it loses a call.",
-        "two tool_use blocks, with the indexes 0 and 1",
-        "asyncio, json, re, litellm",
-        CALLS,
-        """asked = dict(max_tokens=9, stream=True, messages=[{"role": "user", "content": "?"}])
-tools = [{"name": "weather", "input_schema": {"type": "object"}}]
-async def main():
-    events = await litellm.anthropic.messages.acreate(model="ollama_chat/m", api_base=url, tools=tools, **asked)
-    async for event in events:
-        print(re.sub("[0-9a-f]{8}-[0-9a-f-]{27}", "id", event.decode()), end="")
-asyncio.run(main())
-""",
-        "Anthropic docs, Streaming messages (https://platform.claude.com/docs/en/build-with-claude/streaming): "
-        '"The deltas for `tool_use` content blocks correspond to updates for the `input` field of the block. [...] the '
-        'deltas are _partial JSON strings_, whereas the final `tool_use.input` is always an _object_."',
-        "}{",
-    ),
     GatewayDefect(
         "OAC-012",
         "openai-chat",
