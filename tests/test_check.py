@@ -925,7 +925,7 @@ def test_a_rule_that_does_not_fit(stream: Path, capsys: pytest.CaptureFixture[st
     from streamgauge.rules import get_rule
 
     rule = dataclasses.replace(get_rule("HTTP-001"), applies=("ndjson",))
-    monkeypatch.setattr("streamgauge.cli.check.rules_for", lambda dialect, role: iter(()))
+    monkeypatch.setattr("streamgauge.cli._judging.rules_for", lambda dialect, role: iter(()))
     assert rule.fits(CHAT) is False
     assert main(["check", str(stream), "--dialect", "openai-chat", "--rule", "HTTP-001"]) == 2
     assert "HTTP-001 does not apply to openai-chat" in one_error(capsys)
@@ -963,3 +963,26 @@ def test_environment_is_not_needed() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == b"Error: no such file: missing\n"
+
+
+def test_what_was_not_read_is_told(stream: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An event over the limit of 16 MiB is judged by no rule: the report says that there was one."""
+    first, _, rest = stream.read_bytes().partition(b"\n\n")
+    long = tmp_path / "long.sse"
+    long.write_bytes(first + b'\n\ndata: {"content":"' + b"x" * (17 * 1024 * 1024) + b'"}\n\n' + rest)
+    main(["check", str(long), "--json", str(tmp_path / "report.json")])
+    assert "1 of its events were not read" in "".join(capsys.readouterr())
+    [told] = json.loads((tmp_path / "report.json").read_text())["notes"]
+    assert "line longer than 16777216 bytes" in told
+    main(["check", str(stream), "--json", str(tmp_path / "report.json")])
+    assert json.loads((tmp_path / "report.json").read_text())["notes"] == []
+
+
+def test_answers_that_fall_silent_are_counted(tmp_path: Path) -> None:
+    """A server that sends its head and half of an answer leaves nothing to accuse: the report says what came of it."""
+    report = tmp_path / "report.json"
+    with ReplayServer(fault="stall") as server:
+        url = f"{server.url}/v1"
+        main(["check", url, "--model", "m", "--timeout", "0.2", "--rule", "HTTP-001", "--json", str(report)])
+    told = [note for note in json.loads(report.read_text())["notes"] if "given up, as nothing came for 0.2 s" in note]
+    assert len(told) == 1

@@ -283,6 +283,19 @@ def test_a_capture_keeps_status_headers_and_cuts() -> None:
     assert read_capture(b"HTTP/2 204 \r\n\r\n").arrivals == ()
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"HTTP/1.1 200 Connection established\r\n\r\n",
+        b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v1/\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_the_last_head_of_a_capture_counts(before: bytes) -> None:
+    """`curl -i` shows the heads of a proxy's CONNECT, of redirects and challenges that it went on from, too."""
+    assert read_capture(before + HEAD + b"data: x\n\n") == read_capture(HEAD + b"data: x\n\n")
+
+
 def test_a_recording_is_read_by_its_json_file(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Our own recordings bring their dialect with them."""
     body = BODY

@@ -75,6 +75,11 @@ def test_utf_16_is_called_by_its_name(coding: str, cut: int) -> None:
     assert "UTF-16" in kind_of(CHUNK.decode().encode(coding)[:cut])[1]
 
 
+def test_zeros_are_no_text() -> None:
+    """A file of nothing but zeros, as a download that was given up leaves it, is binary data."""
+    assert kind_of(bytes(500)) == ("binary", BINARY)
+
+
 def test_a_whole_answer_is_told_from_other_json() -> None:
     """An answer without streaming is called one; a JSON object of something else is not."""
     whole = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'

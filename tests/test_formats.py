@@ -52,6 +52,7 @@ SEEN = {
         "llama.cpp's own /completion",
     ),
     "MCP": (b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n', "JSON-RPC messages"),
+    "curl -v": (b"* Host: x\n> POST /v1 HTTP/1.1\n>\n< HTTP/1.1 200 OK\n<\ndata: {}\n\n", "what curl -v prints"),
     "Transcribe": (aws("TranscriptEvent"), "an AWS event stream of Amazon Transcribe"),
 }
 

@@ -25,10 +25,13 @@ def may_be_capture(head: bytes) -> bool:
 def read_capture(raw: bytes) -> Trace:
     """The response in these bytes: status, headers, and one arrival for each chunk (RFC 9112 7.1).
 
+    Behind a head that another follows there was none of the body: an interim response, a proxy's answer to CONNECT, a
+    redirect or a challenge that curl went on from. The last head counts.
+
     Raises ValueError where they are not an HTTP response with its header section.
     """
     status, version, headers, body = _split(raw)
-    while 100 <= status < 200 and is_capture(body):
+    while is_capture(body):
         status, version, headers, body = _split(body)
     fields = {n.lower(): v for n, v in headers}
     # curl -i shows the header of the chunked coding with a body that is no longer chunked.

@@ -219,7 +219,7 @@ def _is_utf16(head: bytes) -> bool:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return True
     sample = head[:64]
-    return len(sample) >= 8 and any(not any(half) for half in (sample[::2], sample[1::2]))
+    return len(sample) >= 8 and any(sample) and any(not any(half) for half in (sample[::2], sample[1::2]))
 
 
 def _readable(sample: bytes) -> bool:

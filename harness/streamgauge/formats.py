@@ -55,6 +55,10 @@ _FORMATS: tuple[tuple[str, bytes], ...] = (
         "JSON-RPC messages, as of MCP or A2A, which streamgauge does not speak",
         _EVENT % (b"jsonrpc", rb"2\.0\""),
     ),
+    (
+        "what curl -v prints around a response: keep the response alone (curl -N -o FILE), or with its head (curl -iN)",
+        rb"\A(?:[*{}] [^\n]*\n)*[<>] [^\n]*HTTP/\d",
+    ),
 )
 _TABLE = tuple((words, re.compile(pattern, re.MULTILINE)) for words, pattern in _FORMATS)
 

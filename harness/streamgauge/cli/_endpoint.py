@@ -6,11 +6,10 @@ import os
 import shlex
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from streamgauge.cli._judging import Findings, Options
 from streamgauge.cli._output import note
 from streamgauge.dialect import Dialect
-from streamgauge.engine import judge
 from streamgauge.errors import BackendError, StreamgaugeError
 from streamgauge.probe import (
     REPLAYED,
@@ -29,9 +28,6 @@ from streamgauge.report.progress import Progress
 from streamgauge.rules import Exchange
 from streamgauge.transport import join_url, shown
 from streamgauge.verdicts import Subject
-
-if TYPE_CHECKING:
-    from streamgauge.cli.check import Findings, Options
 
 USUAL = "openai-chat"
 """The dialect that an endpoint is asked in where none is named: what most model servers speak."""
@@ -91,13 +87,14 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
     if plays_by_heart(made):
         found.notes.append(f"{subject}: {REPLAYED}")
         made = without_requests(made)
-    found.subjects.append(Subject(name=subject, role="server", dialect=dialect.name, version=_server(made)))
     named = f" --model {shlex.quote(model)}" if model else ""
     named += "".join(f" --header {shlex.quote(f'{name}: ***')}" for name, _ in options.headers)
     again = f"streamgauge check {shlex.quote(subject)} --dialect {dialect.name}{named}"
-    for exchange in made:
-        for verdict in judge(exchange, rules, subject=subject):
-            found.verdicts.append(verdict.marked(reproduce=f"{again} --rule {verdict.rule}"))
+    if silent := [exchange.case for exchange in made if exchange.trace.ended == "timeout"]:
+        many = f"{len(silent)} of {len(made)} answers were given up, as nothing came for {options.timeout:g} s"
+        found.notes.append(f"{subject}: {many}: {', '.join(silent[:3])}{' ...' if len(silent) > 3 else ''}")
+    server = Subject(name=subject, role="server", dialect=dialect.name, version=_server(made))
+    found.judge(server, made, rules, again)
 
 
 def _key_in_environment(dialect: Dialect, options: Options, spec: ProviderSpec | None) -> str:

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from streamgauge.cli import INTERRUPTED
 from streamgauge.cli._headers import header_option
-from streamgauge.cli._inputs import FRAMING_ONLY, STDIN, capture, reads, recording_of, refuse, shown
-from streamgauge.cli._output import complain, json_option, note, writable
+from streamgauge.cli._inputs import FRAMING_ONLY
+from streamgauge.cli._judging import Findings, Options
+from streamgauge.cli._output import complain, json_option, writable
+from streamgauge.cli._recorded import judge_file, meant
 from streamgauge.cli._verdicts import finish
-from streamgauge.detect import HEAD, detect
-from streamgauge.dialect import Dialect
-from streamgauge.engine import judge
 from streamgauge.errors import StreamgaugeError
 from streamgauge.provider import all_providers
 from streamgauge.registry import get_dialect
-from streamgauge.rules import Exchange, Rule, Verdict, get_rule, rules_for
-from streamgauge.trace import Headers, Trace
-from streamgauge.verdicts import RunReport, Subject, base_versions, now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the call says about every target."""
-
-    dialect: str | None = None
-    base_url: str | None = None
-    model: str | None = None
-    api_key: str | None = None
-    headers: Headers = ()
-    timeout: float = 60.0
-    keep: str | None = None
-    rules: tuple[str, ...] = ()
-
-    def chosen(self, dialect: Dialect) -> list[Rule]:
-        """The server rules to judge by: those that were named, as far as they fit the dialect, else all that fit."""
-        fitting = list(rules_for(dialect, "server"))
-        if not self.rules:
-            return fitting
-        named = [rule for rule in fitting if rule.id in self.rules]
-        if not named:
-            raise StreamgaugeError(f"{' and '.join(self.rules)} does not apply to {dialect.name}")
-        return named
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a run has come to so far."""
-
-    subjects: list[Subject]
-    verdicts: list[Verdict]
-    notes: list[str]
-    interrupted: bool = False
-    refused: int = 0
+from streamgauge.rules import get_rule
+from streamgauge.trace import Headers
+from streamgauge.verdicts import RunReport, base_versions, now
 
 
 @click.command(name="check")
@@ -123,7 +84,7 @@ def command(
         rules=rules,
     )
     _checked(options, targets)
-    found = Findings([], [], [])
+    found = Findings()
     started = now()
     for target in targets:
         try:
@@ -153,7 +114,7 @@ def _checked(options: Options, targets: tuple[str, ...]) -> None:
     """Raise StreamgaugeError for names that are not there, before anything is asked or read."""
     if options.base_url and (others := [name for name in targets if not is_provider(name)]):
         raise StreamgaugeError(
-            f"--base-url goes with the name of a provider (streamgauge providers), not {others[0]}{_close(others[0])}"
+            f"--base-url goes with the name of a provider (streamgauge providers), not {others[0]}{meant(others[0])}"
         )
     if not any(is_url(name) or is_provider(name) for name in targets):
         if options.keep:
@@ -190,65 +151,4 @@ def _judge(target: str, options: Options, found: Findings) -> None:
 
         judge_provider(target, options, found)
     else:
-        _judge_file(target, options, found)
-
-
-def _judge_file(name: str, options: Options, found: Findings) -> None:
-    exchange = _exchange(name, options.dialect)
-    found.subjects.append(Subject(name=shown(name), role="server", dialect=exchange.dialect.name))
-    again = f"streamgauge check {shlex.quote(name)} --dialect {exchange.dialect.name}"
-    for verdict in judge(exchange, options.chosen(exchange.dialect), subject=shown(name)):
-        found.verdicts.append(verdict.marked(reproduce=f"{again} --rule {verdict.rule}"))
-
-
-def _exchange(name: str, wanted: str | None) -> Exchange:
-    """The exchange in a file.
-
-    Raises StreamgaugeError where it holds none, or its dialect can't be seen.
-    """
-    if name != STDIN and not Path(name).exists():
-        raise StreamgaugeError(_no_such(name))
-    if recording := recording_of(name):
-        dialect = get_dialect(wanted or recording.dialect)
-        return Exchange(dialect, recording.trace, recording.reference, case=recording.name)
-    trace = _trace(name)
-    error_answer = trace.status is not None and not 200 <= trace.status < 300
-    coding = trace.header("Content-Encoding") or "identity"
-    if coding.lower() != "identity":
-        raise StreamgaugeError(
-            f"{shown(name)} is in Content-Encoding {coding}: record it without (Accept-Encoding: identity)"
-        )
-    if trace.body and not trace.body.strip():
-        raise StreamgaugeError(f"{shown(name)} is empty: it has only blank lines")
-    if error_answer and not wanted:
-        raise StreamgaugeError(f"{shown(name)} is an HTTP error ({trace.status}): say of which dialect with --dialect")
-    if not wanted:
-        try:
-            guess = detect(trace.body[:HEAD], trace.header("Content-Type") or "")
-        except StreamgaugeError as error:
-            raise StreamgaugeError(f"{shown(name)} {error}") from None
-        note(f"{shown(name)}: {guess.dialect}, as {guess.reason}")
-        wanted = guess.dialect
-    dialect = get_dialect(wanted)
-    if not error_answer:
-        refuse(trace.body[:HEAD], dialect, name, final=True)
-    return Exchange(dialect, trace)
-
-
-def _trace(name: str) -> Trace:
-    raw = b"".join(reads(name))
-    found = capture(raw, name)
-    return found or Trace.of(raw)
-
-
-def _no_such(name: str) -> str:
-    if "://" in name:
-        return f"{name} is neither a file nor an http URL: give one like http://localhost:8000/v1"
-    if ":" in name or name.startswith("localhost"):
-        return f"no such file: {name}; if it is an endpoint, give its URL: http://{name}"
-    return f"no such file: {name}{_close(name)}"
-
-
-def _close(name: str) -> str:
-    close = difflib.get_close_matches(name, all_providers(), n=1)
-    return f"; did you mean the provider {close[0]!r}?" if close else ""
+        judge_file(target, options, found)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from streamgauge.events import Event, Span
+from streamgauge.events import Event, Malformed, Span
 from streamgauge.message import Message, assemble
 from streamgauge.sse import ServerSentEvent
 from streamgauge.trace import Trace
@@ -63,6 +63,11 @@ class Exchange:
     def frames(self) -> tuple[Any, ...]:
         """Every frame of the dialect's framer: events, comments, what is unfinished or malformed."""
         return self._framed[0]
+
+    @property
+    def unread(self) -> tuple[Malformed, ...]:
+        """What was over the framer's limit of an event: only that it was there is known of it."""
+        return tuple(f for f in self.frames if isinstance(f, Malformed) and "longer than" in f.reason)
 
     @property
     def framing(self) -> str:
