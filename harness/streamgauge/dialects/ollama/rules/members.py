@@ -158,8 +158,8 @@ def last_is_told(exchange: Exchange) -> Iterator[Finding]:
     basis="vendor-doc",
     source=f'{USAGE}: "For endpoints that return **streaming responses**, usage fields are included as part of the '
     'final chunk, where `done` is `true`."; docs/api.md (https://github.com/ollama/ollama/blob/main/docs/api.md): '
-    '"`eval_count`: number of tokens in the response", which are not none. A missing prompt_eval_count counts as non-strict: Ollama leaves out what is 0, as '
-    "when the prompt was cached",
+    '"`eval_count`: number of tokens in the response", which are not none. A missing '
+    "prompt_eval_count counts as non-strict: Ollama leaves out what is 0, as when the prompt was cached",
     applies=APPLIES,
     good=lines(*HELLO),
     bad=lines(*HELLO[:2], end(eval_count=...)),
