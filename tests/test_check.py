@@ -618,6 +618,23 @@ def test_an_unreachable_url(dead_port: int, capsys: pytest.CaptureFixture[str], 
     assert "nothing answers at http://127.0.0.1" in one_error(capsys)
 
 
+def test_an_endpoint_that_falls_silent(mounted: Callable[..., Mount]) -> None:
+    """After its headers it is nothing that could be judged; in the middle of an answer that is told."""
+    last = Piece(b"data: [DONE]\n\n", delay=30.0)
+    first = Piece(CHAT.encode(events_for({"model": "m"}))[0])
+    told: list[str] = []
+    for pieces in ((first, last), (last,)):
+        mount = mounted(Script(dialect=CHAT, pieces=pieces, headers=STREAM))
+        target = Target(base_url=mount.base_url, dialect=CHAT, model="m", timeout=0.2)
+        asked = exchanges(target, probes(CHAT, "m")[1:2], told=told.append)
+        if pieces == (last,):
+            with pytest.raises(BackendError, match=r"answers HTTP 200 and then sends nothing for 0\.2 s"):
+                next(asked)
+        else:
+            assert [e.trace.ended for e in asked] == ["timeout"]
+    assert told == ["no-usage: given up before its end, after 0.2 s of silence, or five times that in all"]
+
+
 def test_something_that_speaks_no_http(capsys: pytest.CaptureFixture[str]) -> None:
     """A peer that closes at once, or never says anything, is no HTTP server."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -92,6 +92,9 @@ def require_endpoint(target: Target, trace: Trace) -> None:
     if not 200 <= trace.status < 300:
         hint = trace.note or _moved(url, trace) or _key_hint(target.dialect, trace.status) or _absent(target, trace)
         raise BackendError(f"{url} answers HTTP {trace.status}{said and f' ({said})'}: {hint}")
+    if trace.ended == "timeout" and not trace.body:
+        silent = f"{url} answers HTTP {trace.status} and then sends nothing for {target.timeout:g} s"
+        raise BackendError(f"{silent}: is the model still loading? --timeout waits longer")
     coding = trace.header("Content-Encoding") or "identity"
     if coding.lower() != "identity":
         raise BackendError(f"{url} answers in Content-Encoding {coding}, which was not asked for: turn compression off")

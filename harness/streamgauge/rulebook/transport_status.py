@@ -55,6 +55,7 @@ def plain_answer_unless_asked(exchange: Exchange) -> Iterator[Finding]:
     if exchange.request.get("stream"):
         raise NotApplicable("the request asked for a stream")
     answered(exchange)
+    _read_whole(exchange)
     if is_stream(exchange):
         yield Finding("one JSON object, because the request asked for no stream", "an SSE stream", _head(exchange))
     elif not isinstance(as_json(exchange), dict):
