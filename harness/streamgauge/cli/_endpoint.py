@@ -91,7 +91,8 @@ def _judge(url: str, dialect: Dialect, options: Options, found: Findings, spec: 
     named += "".join(f" --header {shlex.quote(f'{name}: ***')}" for name, _ in options.headers)
     again = f"streamgauge check {shlex.quote(subject)} --dialect {dialect.name}{named}"
     if silent := [exchange.case for exchange in made if exchange.trace.ended == "timeout"]:
-        many = f"{len(silent)} of {len(made)} answers were given up, as nothing came for {options.timeout:g} s"
+        silence = f"{options.timeout:g} s of silence, or five times that in all"
+        many = f"{len(silent)} of {len(made)} answers were given up before their end, after {silence}"
         found.notes.append(f"{subject}: {many}: {', '.join(silent[:3])}{' ...' if len(silent) > 3 else ''}")
     server = Subject(name=subject, role="server", dialect=dialect.name, version=_server(made))
     found.judge(server, made, rules, again)

@@ -59,9 +59,6 @@ def exchanges(
         told(f"it answers the plain request with an error, so that little of it can be judged: {said[:200]}")
     for number, probe in enumerate(fitting):
         trace = _send(target, probe) if number else answer
-        if trace.ended == "timeout":
-            silence = f"{target.timeout:g} s of silence, or five times that in all"
-            told(f"{probe.name}: given up before its end, after {silence}")
         reference = None
         own: dict[str, Exchange] = {}
         if probe.twin:
