@@ -22,8 +22,8 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 CLIENTS = "openai,g4f"
 REPORTS = Path("reports")
-SUITE = ("-m", "not slow", "--numprocesses=auto", "--dist=worksteal")
-"""Much of the suite waits on sockets, so two workers are more than twice as fast where there are two cores."""
+SUITE = ("-m", "not slow", f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal")
+"""Much of the suite waits on sockets: a worker more than there are cores has what to do meanwhile."""
 LATEST = "--latest"
 MATRIX = (
     *("--expected-failures", "expected-failures.toml"),

@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Any
 
-from streamgauge.engine import judge
 from streamgauge.faults import apply_faults, parse_faults
 from streamgauge.faults._edit import BOM, json_of
-from streamgauge.message import Message
 from streamgauge.recordings import Recording
-from streamgauge.rules import Exchange
 from streamgauge.script import script_of
 from streamgauge.smaller import simpler, smallest
+from streamgauge.soundness import Soundness
 from streamgauge.trace import Arrival, Trace
 
 CUTS = "cuts"
@@ -52,13 +50,11 @@ class Shrinker:
     runs: int = 0
     best: Case | None = None
     _seen: dict[tuple[bytes, str], bool] = field(default_factory=dict)
-    _first: Case | None = None
-    _blamed: frozenset[str] = frozenset()
+    _sound: Soundness | None = None
 
     def shrink(self, case: Case) -> Case:
         """The smallest case; the same where nothing can be left out."""
-        self._first = case
-        self._blamed = _blamed(case.recording)
+        self._sound = Soundness(case.recording)
         case = self._by_cuts(self._explicit(case))
         case = self._by_parts(case)
         case = self._inside(case)
@@ -103,23 +99,17 @@ class Shrinker:
     def _fails(self, case: Case) -> bool:
         key = (case.body, case.fault)
         if key not in self._seen:
-            self._seen[key] = self.runs < self.limit and self._sound(case) and self._run(case)
+            self._seen[key] = self.runs < self.limit and self._as_good(case) and self._run(case)
             if self._seen[key] and (self.best is None or len(case.body) < len(self.best.body)):
                 self.best = case
         return self._seen[key]
 
+    def _as_good(self, case: Case) -> bool:
+        return self._sound is None or self._sound.of(case.recording)
+
     def _run(self, case: Case) -> bool:
         self.runs += 1
         return self.departs(case)
-
-    def _sound(self, case: Case) -> bool:
-        """Whether the stream is as good as the first: nobody should be able to object to what is kept."""
-        first = self._first
-        if first is None or case.recording is first.recording:
-            return True
-        return (
-            _kind(case.recording.message) == _kind(first.recording.message) and _blamed(case.recording) <= self._blamed
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,20 +201,6 @@ def _simpler(data: bytes, case: Case) -> Iterator[bytes]:
         shorter = data[:start] + text.encode("utf-8", "surrogatepass") + data[end:]
         if len(shorter) < len(data):
             yield shorter
-
-
-def _kind(message: Message) -> tuple[object, ...]:
-    """What a smaller stream has in common with a larger one: how it ends, and what it has any of."""
-    said = tuple(
-        any(getattr(c, name) for c in message.choices) for name in ("text", "reasoning", "refusal", "tool_calls")
-    )
-    return (message.ended, message.malformed, len(message.errors), *said)
-
-
-def _blamed(recording: Recording) -> frozenset[str]:
-    """The rules for servers that the stream breaks, be it only where practice asks for it."""
-    exchange = Exchange(recording.get_dialect(), recording.trace, case=recording.name)
-    return frozenset(v.rule for v in judge(exchange) if v.verdict in ("fail", "non-strict", "error"))
 
 
 def seed_of(fault: str) -> int | None:
