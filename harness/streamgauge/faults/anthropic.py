@@ -8,7 +8,7 @@ from typing import Any
 from streamgauge.dialects.anthropic_messages.encoder import encode_error_frame
 from streamgauge.events import TextDelta
 from streamgauge.faults import fault
-from streamgauge.faults._edit import halfway, json_of, located, one_of, rewrite
+from streamgauge.faults._edit import halfway, json_of, lines, located, one_of, rewrite
 from streamgauge.faults.status import MESSAGE
 from streamgauge.frames import sse_event
 from streamgauge.script import Script
@@ -34,7 +34,14 @@ def pings(script: Script, argument: str) -> Script:
     """ "Event streams may also include any number of ping events." """
     if one_of(argument, "everywhere", "first") == "first":
         return script.edit(lambda frames: [PING, *frames])
-    return script.edit(lambda frames: [piece for frame in frames for piece in (PING, frame)])
+    return script.edit(
+        lambda frames: [piece for frame in frames for piece in ((PING, frame) if _says(frame) else (frame,))]
+    )
+
+
+def _says(frame: bytes) -> bool:
+    """Whether it is an event: a comment may stand behind the last one, where no ping may."""
+    return any(line.startswith(b"data") for line, _ in lines(frame))
 
 
 @fault(

@@ -10,6 +10,8 @@ from streamgauge.faults._edit import halfway, json_of, lines, output_frames, rew
 from streamgauge.script import Script
 from streamgauge.wire import elements, members
 
+IDENTITY = ("id", "model", "created")
+
 
 @fault(
     "F-C04b",
@@ -65,10 +67,15 @@ def role_with_text(script: Script, _: str) -> Script:
     first = output_frames(script)[:1]
     if not first or not all(b'"role"' in f for f in frames[: first[0]]):
         return script
+    opened = json_of(frames[0], script.dialect)
+    # What opens the stream states its identity, which the chunks behind it may no longer have.
+    identity = {name: value for name, value in members(opened and opened[2]).items() if name in IDENTITY}
     told = False
 
     def change(chunk: dict[str, Any]) -> None:
         nonlocal told
+        if not told:
+            chunk.update(identity)
         for choice in elements(chunk.get("choices")):
             if not told and isinstance(members(choice).get("delta"), dict):
                 choice["delta"] = {"role": "assistant", **choice["delta"]}
@@ -93,8 +100,8 @@ def opening_arguments(script: Script, _: str) -> Script:
     for found in taken:
         for key, call in calls(found[2] if found else None):
             said = members(call.get("function")).get("arguments")
-            if call.get("id"):
-                openings[key] = {"opened": not said, "first": said or ""}
+            if call.get("id") and key not in openings:
+                openings[key] = {"opened": not said, "first": said or "", "comes": True}
             elif key in openings and not openings[key]["first"] and said:
                 openings[key]["first"] = said
 
@@ -103,7 +110,8 @@ def opening_arguments(script: Script, _: str) -> Script:
             opening, function = openings.get(key), members(call.get("function"))
             if opening is None:
                 continue
-            if call.get("id"):
+            if opening["comes"]:
+                opening["comes"] = False
                 function["arguments"] = opening["first"]
             elif opening["opened"] and function.get("arguments") == opening["first"]:
                 function["arguments"] = ""

@@ -182,13 +182,17 @@ def odd_usage(script: Script, argument: str) -> Script:
     expected="no crash, the same events",
 )
 def identity_changes(script: Script, _: str) -> Script:
-    """The first identity is the stream's."""
+    """The first identity is the stream's, and each choice's first chunk has it, whatever else puts them in order."""
     count = 0
+    opened: set[Any] = set()
 
     def change(chunk: dict[str, Any]) -> None:
         nonlocal count
         count += 1
-        if count > 2 and chunk.get("id") and chunk.get("model"):
+        indexes = {choice.get("index") for choice in choices(chunk) if members(choice.get("delta"))}
+        known = indexes <= opened
+        opened.update(indexes)
+        if count > 2 and known and chunk.get("id") and chunk.get("model"):
             chunk.update(id=f"chatcmpl-other-{count}", model="other-model", created=count)
 
     return rewrite(script, change)

@@ -74,7 +74,8 @@ def tool_call_fragments(script: Script, argument: str) -> Script:
                 if key in opened:
                     function["name"] = opened.pop(key)[1]
             elif how == "repeated":
-                call["id"], function["name"] = opened.get(key, (None, None))
+                call["id"], name = opened.get(key, (None, None))
+                function["name"] = name or function.get("name")
             else:
                 call["id"] = None if how == "null" else ""
                 function.setdefault("name", call["id"])
