@@ -126,14 +126,15 @@ class Talk:
 
     def read(self, until: type[Any], *, acknowledge: bool = True) -> list[Any]:
         """Everything up to an event of this kind, or the end of the connection."""
-        with suppress(ConnectionResetError):
+        with suppress(ConnectionResetError, ssl.SSLEOFError):
             while not any(isinstance(e, until) for e in self.events) and (data := self.connection.recv(65536)):
                 events = self.state.receive_data(data)
                 for event in events:
                     if isinstance(event, h2.events.DataReceived) and acknowledge:
                         self.state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 self.events += events
-                self.flush()
+                with suppress(ConnectionError, ssl.SSLEOFError):  # who is gone needs no window: what came before counts
+                    self.flush()
         return self.events
 
     def data(self, number: int = 1) -> list[Any]:

@@ -27,6 +27,7 @@ from streamgauge.transport import (
     secrets_in,
     shown,
 )
+from streamgauge.transport.address import advice
 
 CHAT = get_dialect("openai-chat")
 ASK = ChatRequest.of("hello")
@@ -290,3 +291,17 @@ def test_what_is_secret_in_a_header() -> None:
     """Its value, and what is behind the scheme, whatever its name; but not what HTTP itself says of content."""
     own = (("X-Any", "Token abc"), ("Accept", "text/event-stream"), ("anthropic-beta", "x"), ("Cookie", "a=1; b=2"))
     assert set(secrets_in(own)) == {"Token abc", "abc", "a=1; b=2", "b=2", "1", "2"}
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("http://x/v1beta", "http://x/v1"),
+        ("http://x/v1alpha2", "http://x/v1"),
+        ("http://x/m/v2sS7fvq", "http://x/m/v2sS7fvq/v1"),
+        ("http://x/vllm", "http://x/vllm/v1"),
+    ],
+)
+def test_only_a_version_makes_way(given: str, right: str) -> None:
+    """The advice for a 404 puts the dialect's version in another's place, and not in that of a name that begins so."""
+    assert advice(given, CHAT, 404) == f"the base URL does not end in /v1: try {right}"

@@ -117,7 +117,7 @@ def advice(base_url: str, dialect: Dialect, status: int | None) -> str:
     if status != 404 or not dialect.base_path or given.endswith(dialect.base_path):
         return ""
     # A version of another dialect's makes way for it: /v1 for /v1beta.
-    right = re.sub(r"/v\d\w*$", "", given) + dialect.base_path
+    right = re.sub(r"/v\d+(?:(?:alpha|beta)\d*)?$", "", given) + dialect.base_path
     return f"the base URL does not end in {dialect.base_path}: try {right}"
 
 
