@@ -27,9 +27,10 @@ from streamgauge.recordings import beside_shipped, get_recording, load_folder, s
 from streamgauge.registry import all_dialects, get_dialect
 from streamgauge.rules import Exchange
 from streamgauge.script import script_of
-from streamgauge.shrink import Case, Shrinker, seed_of
+from streamgauge.shrink import Case, Shrinker, seed_of, with_body
 from streamgauge.shrinking import drawn_answer, seeded
 from streamgauge.smaller import smallest
+from streamgauge.soundness import Soundness
 from streamgauge.verdicts import RunReport
 
 CHAT = get_dialect("openai-chat")
@@ -73,6 +74,11 @@ def test_frames_and_texts_go() -> None:
     assert [v.rule for v in judge(exchange) if v.verdict in ("fail", "error")] == []
     merely = {v.rule for v in judge(exchange) if v.verdict == "non-strict"}
     assert merely <= {v.rule for v in judge(Exchange(CHAT, PLAIN.trace)) if v.verdict == "non-strict"}
+    sound, frames = Soundness(PLAIN), CHAT.cut(small.body)
+    assert sound.of(small.recording)
+    for n in range(len(frames)):  # nothing single can go: what is left without it says less, or somebody objects
+        less = replace(small, recording=with_body(small.recording, [*frames[:n], *frames[n + 1 :]]))
+        assert text_of(less) != "walk" or not sound.of(less.recording), frames[n]
 
 
 def test_shrinking_is_deterministic_and_bounded() -> None:
